@@ -1,0 +1,231 @@
+"""What can go wrong, as a tree. Every error of the project says what happened, where, and what to do.
+
+    JobledgerError
+    ├── WrongUsage         bad ids, settings or arguments; nothing was asked of the network
+    └── ApiError           the API, or its token endpoint, did not give what was asked for
+        ├── NotAuthorised  401 after one renewal of the token, 403, or a refusing token endpoint
+        ├── NotFound       404
+        ├── BadRequest     any other 4xx
+        ├── RefusedLink    a redirect, or a next link to elsewhere: never followed
+        ├── Throttled      429 beyond patience               (transient)
+        ├── ServerFault    5xx after all attempts            (transient)
+        ├── Malformed      HTML, empty, cut short, wrong     (transient)
+        └── Unreachable    refused, cut in the middle, late  (transient)
+
+`transient` says that the same request may well succeed later. The client tries such a request again before it
+raises the error; everything else is raised at once. No error ever holds a token or a secret.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+from urllib.parse import quote, quote_plus, urlsplit
+
+import msgspec
+
+from warehouse.errors import JobledgerError, WrongUsage
+
+__all__ = [
+    "ApiError",
+    "BadRequest",
+    "JobledgerError",
+    "Malformed",
+    "NotAuthorised",
+    "NotFound",
+    "RefusedLink",
+    "ServerFault",
+    "Throttled",
+    "Unreachable",
+    "WrongUsage",
+]
+
+LONGEST_TEXT = 200  # characters of an answer that are shown in an error
+
+
+class ApiError(JobledgerError):
+    """The API did not give what was asked for.
+
+    `status` is the HTTP status, None when no answer came; `code` and `detail` are the API's own words, cut to 200
+    characters; `where` is the method and the path. `retry_after_seconds` is what the answer asked to wait, 0 when it
+    asked for nothing usable; `attempts` counts the requests that were made before giving up.
+    """
+
+    transient: ClassVar[bool] = False
+    what: str = "The API did not answer as expected"
+    advice: str = "Please report this with the correlation id."
+
+    def __init__(
+        self,
+        what: str | None = None,
+        *,
+        where: str = "",
+        status: int | None = None,
+        code: str | None = None,
+        detail: str | None = None,
+        correlation_id: str | None = None,
+        retry_after_seconds: float = 0.0,
+        advice: str | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what or type(self).what
+        self.advice = advice or type(self).advice
+        self.where = where
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.correlation_id = correlation_id
+        self.retry_after_seconds = retry_after_seconds
+        self.attempts = 1
+
+    def __str__(self) -> str:
+        answer = " ".join(str(part) for part in (self.status, self.code) if part is not None)
+        happened = ": ".join(part for part in (self.what, answer, self.detail) if part)
+        context = [self.where] if self.where else []
+        if self.attempts > 1:
+            context.append(f"{self.attempts} attempts")
+        if self.correlation_id:
+            context.append(f"correlation id {self.correlation_id}")
+        return f"{happened} [{'; '.join(context)}]. {self.advice}" if context else f"{happened}. {self.advice}"
+
+
+class NotAuthorised(ApiError):
+    what = "Not authorised"
+    advice = (
+        "Check ITWIN_CLIENT_ID and ITWIN_CLIENT_SECRET, or put a fresh token into ITWIN_ACCESS_TOKEN, and that the"
+        " application has the scope itwin-platform and access to the iTwin."
+    )
+
+
+class NotFound(ApiError):
+    what = "Not found"
+    advice = "Check the ids, and that the API's address is right."
+
+
+class BadRequest(ApiError):
+    what = "The API refused the request"
+    advice = "Check the ids and the months asked for; if they are right, report this with the correlation id."
+
+
+class Throttled(ApiError):
+    transient = True
+    what = "Too many requests"
+    advice = "Lower ITWIN_REQUESTS_PER_MINUTE, or run again later: what has landed is kept."
+
+
+class ServerFault(ApiError):
+    transient = True
+    what = "The API failed"
+    advice = "Run again later; if it lasts, give the correlation id to the support desk."
+
+
+class Malformed(ApiError):
+    transient = True
+    what = "The answer is not what the API documents"
+    advice = "Run again later; if it lasts, check that the address is the API's and that no proxy answers in its place."
+
+
+class Unreachable(ApiError):
+    transient = True
+    what = "No whole answer came"
+    advice = "Check the address, the network and the proxy settings, then run again."
+
+
+class RefusedLink(ApiError):
+    what = "A link to elsewhere was not followed"
+    advice = "The token goes to the configured address alone: check ITWIN_API_URL and ITWIN_TOKEN_URL."
+
+
+class _Fault(msgspec.Struct):
+    code: str | None = None
+    message: str | None = None
+
+
+class _FaultWithDetails(_Fault):
+    details: list[_Fault] | None = None
+
+
+class _Envelope(msgspec.Struct):
+    """The API's `{"error": {...}}` and the token endpoint's `{"error": "code", "error_description": "..."}`."""
+
+    error: _FaultWithDetails | str
+    error_description: str | None = None
+
+
+def error_from_answer(
+    status: int, headers: Mapping[str, str], body: bytes, where: str, secrets: Iterable[str] = ()
+) -> ApiError:
+    """The error that an answer stands for, whatever shape its body has, with every secret blotted out.
+
+    `headers` is looked up as given: pass a mapping that ignores case.
+    """
+    secrets = tuple(secrets)
+    code, detail = _own_words(body, secrets)
+    correlation_id = headers.get("x-correlation-id")
+    kind = _kind(status)
+    if kind is RefusedLink:
+        code, detail = None, f"the redirect leads to {host_of(headers.get('location', ''))}"
+    return kind(
+        where=where,
+        status=status,
+        code=code and shown(code, secrets),
+        detail=detail and shown(detail, secrets),
+        correlation_id=correlation_id and shown(correlation_id, secrets),
+    )
+
+
+def _kind(status: int) -> type[ApiError]:
+    named: dict[int, type[ApiError]] = {401: NotAuthorised, 403: NotAuthorised, 404: NotFound, 429: Throttled}
+    families: dict[int, type[ApiError]] = {3: RefusedLink, 4: BadRequest, 5: ServerFault}
+    return named.get(status) or families.get(status // 100, Malformed)
+
+
+def _own_words(body: bytes, secrets: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """Code and detail of an error's body; a body without the documented shape gives its first words."""
+    try:
+        envelope = msgspec.json.decode(body, type=_Envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None, first_words(body, secrets)
+    if isinstance(envelope.error, str):
+        return envelope.error, envelope.error_description
+    details = [fault.message for fault in envelope.error.details or () if fault.message]
+    return envelope.error.code, "; ".join([envelope.error.message or "", *details]).strip("; ") or None
+
+
+def first_words(body: bytes, secrets: Iterable[str] = ()) -> str:
+    """How a body begins, readable: without tags, on one line, at most 200 characters."""
+    secrets = tuple(secrets)
+    text = redacted(body.decode("utf-8", "replace"), secrets)
+    if text.lstrip().startswith("<"):
+        text = html.unescape(re.sub(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>", " ", text))
+        text = "an HTML page: " + text
+    return shown(text, secrets) or "an empty body"
+
+
+def shown(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` fit for an error: secrets blotted out, on one line, at most 200 characters."""
+    line = " ".join(redacted(text, secrets).split())
+    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 3] + "..."
+
+
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """`text` with every secret in it blotted out, also where it stands URL-encoded."""
+    for secret in secrets:
+        for form in (secret, quote(secret, safe=""), quote_plus(secret)):
+            text = text.replace(form, "[redacted]") if form else text
+    return text
+
+
+def host_of(url: str) -> str:
+    """The host that a link names, for messages: never its path, query or user."""
+    try:
+        return urlsplit(url).hostname or "no host"
+    except ValueError:
+        return "an unreadable address"
+
+
+def innermost(error: BaseException, secrets: Iterable[str]) -> str:
+    """What the network said, from under the layers that requests and urllib3 put around it."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return shown(f"{type(error).__name__}: {error}", secrets)

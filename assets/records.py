@@ -1,0 +1,91 @@
+"""Records on their way from the API to the lake: cut from a page, hashed, and on disk a page at a time.
+
+A record is the text of one job as it was sent. Nothing is read out of it here: that is work for columns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA: Final = pa.schema(
+    [
+        ("walk_id", pa.string()),
+        ("walked_itwin_id", pa.string()),
+        ("source", pa.string()),
+        ("page", pa.int64()),
+        ("ordinal", pa.int64()),
+        ("observed_at", pa.timestamp("us", tz="UTC")),
+        ("body", pa.string()),
+        ("body_hash", pa.string()),
+        ("readable", pa.bool_()),
+    ]
+)
+"""A record: who saw it, where on which page (from 1), when (UTC), its text, its hash, and whether it is JSON in UTF-8."""
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class RecordFile:
+    """A Parquet file of records that grows a page at a time; memory holds one page."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = pq.ParquetWriter(path, SCHEMA, compression="lz4", use_dictionary=False, write_statistics=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def add(
+        self,
+        records: Iterable[bytes | memoryview],
+        *,
+        source: str,
+        observed_at: datetime,
+        walk_id: str | None = None,
+        walked_itwin_id: str | None = None,
+        page: int | None = None,
+    ) -> None:
+        """Writes the records of one page, or of one answer, as they came."""
+        cut = [_cut(bytes(record)) for record in records]
+        count = len(cut)
+        columns: list[pa.Array] = [
+            pa.array([walk_id] * count, pa.string()),
+            pa.array([walked_itwin_id] * count, pa.string()),
+            pa.array([source] * count, pa.string()),
+            pa.array([page] * count, pa.int64()),
+            pa.array(range(1, count + 1), pa.int64()),
+            pa.array([observed_at] * count, SCHEMA.field("observed_at").type),
+            pa.array([row[0] for row in cut], pa.string()),
+            pa.array([row[1] for row in cut], pa.string()),
+            pa.array([row[2] for row in cut], pa.bool_()),
+        ]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=SCHEMA))
+
+
+def body_hash(record: bytes) -> str:
+    """MD5 of a record with its keys sorted and its white space removed; raises ValueError for what is not JSON."""
+    return hashlib.md5(_encode(_decode(record)), usedforsecurity=False).hexdigest()
+
+
+def _cut(record: bytes) -> tuple[str, str, bool]:
+    """A record's text, its hash, and whether it can be read; of what cannot be read, the hash is that of its bytes."""
+    try:
+        return record.decode(), body_hash(record), True
+    except (ValueError, RecursionError):
+        digest = hashlib.md5(record, usedforsecurity=False).hexdigest()
+        return record.decode(errors="backslashreplace"), digest, False

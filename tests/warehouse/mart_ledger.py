@@ -1,0 +1,79 @@
+"""Ledgers in memory for the marts' tests: every declared table, filled from plain rows, and the clock.
+
+The SQL of a mart runs here as it runs over the lake; only where the rows come from differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from warehouse.declaration import Table
+from warehouse.marts import Mart
+from warehouse.tables import ledger_tables
+
+Row = dict[str, Any]
+
+
+def ledger(
+    tables: Mapping[str, Sequence[Mapping[str, Any]]],
+    as_of: datetime | None,
+    marts: Iterable[Mart] = (),
+) -> duckdb.DuckDBPyConnection:
+    """A connection in UTC with every table below the marts, empty where `tables` names none, and `clock(as_of)`.
+
+    A row may leave out columns (they are null) but not invent any. `marts` are made as tables in their order, for
+    marts that read other marts.
+    """
+    con = duckdb.connect(config={"threads": 1})
+    con.execute("SET TimeZone = 'UTC'")
+    declared = {table.name: table for table in ledger_tables()}
+    unknown = set(tables) - set(declared)
+    if unknown:
+        raise ValueError(f"not tables of the ledger: {sorted(unknown)}")
+    for table in declared.values():
+        create(con, table, tables.get(table.name, ()))
+    con.execute("CREATE TABLE clock AS SELECT ?::TIMESTAMPTZ AS as_of", [as_of])
+    for mart in marts:
+        con.execute(f"CREATE TABLE {mart.name} AS SELECT {mart.table.typed_select} FROM ({mart.sql})")
+    return con
+
+
+def create(con: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make a declared table with these rows."""
+    if not rows:
+        con.execute(f'CREATE TABLE "{table.name}" AS {table.empty_select}')
+        return
+    invented = {name for row in rows for name in row} - set(table.column_names)
+    if invented:
+        raise ValueError(f"not columns of {table.name}: {sorted(invented)}")
+    schema = table.arrow_schema
+    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
+    con.register("incoming", pa.Table.from_arrays(columns, schema=schema))
+    con.execute(f'CREATE TABLE "{table.name}" AS SELECT {table.typed_select} FROM incoming')
+    con.unregister("incoming")
+
+
+def rows(con: duckdb.DuckDBPyConnection, mart: Mart) -> list[Row]:
+    """What the mart's SELECT gives, sorted by its key (null first), after its columns and types were checked."""
+    table = mart.table
+    relation = con.sql(mart.sql)
+    found = [(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)]
+    wanted = [(column.name, DUCKDB_NAMES.get(column.type, column.type)) for column in table.columns]
+    assert found == wanted, f"{mart.name} gives other columns than it declares"
+    result = [dict(zip(table.column_names, values, strict=True)) for values in relation.fetchall()]
+    keys = [tuple(row[name] for name in table.key) for row in result]
+    assert len(set(keys)) == len(keys), f"{mart.name} repeats its key"
+    return sorted(result, key=lambda row: by_key(row, table.key))
+
+
+def by_key(row: Mapping[str, Any], key: Sequence[str]) -> tuple[tuple[bool, Any], ...]:
+    """A sort key that takes nulls: they come first."""
+    return tuple((row[name] is not None, row[name]) for name in key)
+
+
+DUCKDB_NAMES = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}

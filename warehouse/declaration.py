@@ -1,0 +1,81 @@
+"""How a table is declared: once, with its types, units, meanings, grain and key.
+
+Arrow schemas, DuckDB comments, Dagster column schemas and the data dictionary all derive from these declarations.
+What the tables are stands in `tables.py` and `mart_tables.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import pyarrow as pa
+
+ColumnType = Literal["VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMPTZ", "VARCHAR[]"]
+Group = Literal["raw", "core", "specifications", "quality", "marts", "published"]
+
+ARROW_TYPES: Final[dict[ColumnType, pa.DataType]] = {
+    "VARCHAR": pa.string(),
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+    "VARCHAR[]": pa.list_(pa.string()),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: `type` as DuckDB writes it, `unit` where a number has one (`s`, `units`, `jobs` ...)."""
+
+    name: str
+    type: ColumnType
+    meaning: str
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the lake. `grain` says what one row is; `key` names the columns that tell rows apart.
+
+    `monthly` tables have one file for each month of job creation (UTC), the others one file. `order` is how rows lie in
+    a file, so that the same content always gives the same bytes.
+    """
+
+    name: str
+    group: Group
+    meaning: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    monthly: bool = True
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        if len(set(names)) != len(names) or set(self.key) - set(names):
+            raise ValueError(f"table {self.name}: its columns repeat or its key is not among them")
+
+    @property
+    def comment(self) -> str:
+        """What DuckDB and Dagster show of the table."""
+        return f"{self.meaning} One row per {self.grain}."
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The schema of its Parquet files."""
+        return pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in self.columns])
+
+    @property
+    def typed_select(self) -> str:
+        """The columns in their order and types, for a SELECT over rows that have them by name."""
+        return ", ".join(f'"{column.name}"::{column.type} AS "{column.name}"' for column in self.columns)
+
+    @property
+    def empty_select(self) -> str:
+        """A SELECT of no rows with the table's columns."""
+        columns = ", ".join(f'NULL::{column.type} AS "{column.name}"' for column in self.columns)
+        return f"SELECT {columns} WHERE false"

@@ -1,0 +1,74 @@
+"""The data dictionary: every table and column of the ledger as rows, from the declarations and the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import pyarrow as pa
+
+from warehouse.contract import Contract, typed_table
+from warehouse.declaration import Column, Table
+from warehouse.tables import data_dictionary_declaration, dictionary_column
+
+_ENVELOPE_COLUMNS: Final = {
+    "job_id": "id",
+    "itwin_id": "iTwinId",
+    "user_id": "userId",
+    "name": "name",
+    "type": "type",
+    "state": "state",
+    "created_at": "executionInfo.createdDateTime",
+    "started_at": "executionInfo.startedDateTime",
+    "ended_at": "executionInfo.endedDateTime",
+    "units": "executionInfo.estimatedUnits executionInfo.processingUnits",
+}
+"""The columns of `jobs` that an API field fills, with the paths of those fields."""
+
+
+def data_dictionary(tables: Iterable[Table], known: Contract) -> pa.Table:
+    """The rows of `data_dictionary` for these tables."""
+    api_fields = _api_fields(known)
+    rows = [
+        _row(table, position, column, api_fields.get((table.name, column.name), {}), known)
+        for table in tables
+        for position, column in enumerate(table.columns, start=1)
+    ]
+    return pa.Table.from_pylist(rows, schema=data_dictionary_declaration(known).arrow_schema)
+
+
+def _row(
+    table: Table, position: int, column: Column, api_fields: dict[str, list[str]], known: Contract
+) -> dict[str, Any]:
+    by_edition = {
+        dictionary_column(edition): ", ".join(api_fields[edition]) if edition in api_fields else None
+        for edition in known.editions
+    }
+    return {
+        "table_name": table.name,
+        "table_group": table.group,
+        "table_meaning": table.meaning,
+        "grain": table.grain,
+        "position": position,
+        "column_name": column.name,
+        "column_type": column.type,
+        "is_key": column.name in table.key,
+        "unit": column.unit,
+        "meaning": column.meaning,
+        **by_edition,
+    }
+
+
+def _api_fields(known: Contract) -> dict[tuple[str, str], dict[str, list[str]]]:
+    """By table and column, the API fields that fill it in each edition."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for row in known.fields:
+        for edition in row.editions:
+            by_edition = found.setdefault((typed_table(row.job_type), row.column), {})
+            by_edition.setdefault(edition, []).append(f"specifications.{row.part}.{row.api_field}")
+    editions_of = {row.path: row.editions for row in known.envelope}
+    for column, paths in _ENVELOPE_COLUMNS.items():
+        for path in paths.split():
+            for edition in editions_of[path]:
+                found.setdefault(("jobs", column), {}).setdefault(edition, []).append(path)
+    return found

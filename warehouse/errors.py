@@ -1,0 +1,13 @@
+"""What jobledger raises on purpose, on every floor. The failures of the API are a tree of their own in `assets.errors`."""
+
+
+class JobledgerError(Exception):
+    """Anything that this project raises on purpose: the message says what happened, where, and what to do."""
+
+
+class WrongUsage(JobledgerError):
+    """The caller gave something that cannot work: an id, a month, a setting, an argument."""
+
+
+class Busy(JobledgerError):
+    """Another run works on the same month and did not end in time. Nothing was changed."""

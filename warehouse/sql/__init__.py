@@ -1,0 +1,20 @@
+"""The SQL of the ledger below the marts, one statement a file, each with a head comment."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import duckdb
+
+from warehouse.engine import run
+
+
+def statement(name: str) -> str:
+    """The text of `<name>.sql`; folders are separated by a slash: 'flatten/jobs'."""
+    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def run_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """Gives a connection the macros that the statements use."""
+    for macro in statement("macros").strip().removesuffix(";").split(";\n"):
+        run(con, macro)

@@ -1,0 +1,29 @@
+-- Grain: record that this run was shown (a row of `shown`), with what it needs to become a row, or the reason why it cannot.
+WITH read AS (
+    SELECT
+        *,
+        CASE WHEN readable AND json_valid(body) THEN json_type(body, $paths) END AS types,
+        CASE WHEN readable AND json_valid(body) THEN json_extract_string(body, $paths) END AS texts
+    FROM shown
+),
+
+named AS (
+    SELECT
+        * EXCLUDE (types, texts),
+        types,
+        CASE WHEN types[2] IN ('VARCHAR', 'UBIGINT', 'BIGINT') THEN nullif(texts[2], '') END AS job_id,
+        CASE WHEN types[3] = 'VARCHAR' THEN texts[3] END AS itwin_id,
+        CASE WHEN types[4] = 'VARCHAR' THEN utc_time(texts[4]) END AS created_at
+    FROM read
+)
+
+SELECT
+    * EXCLUDE (types, readable),
+    CASE
+        WHEN types IS NULL THEN 'unreadable'
+        WHEN types[1] <> 'OBJECT' THEN 'not_an_object'
+        WHEN job_id IS NULL THEN 'no_id'
+        WHEN created_at IS NULL THEN 'no_created_time'
+        WHEN created_at < $window_start OR created_at >= $window_end THEN 'outside_window'
+    END AS reason
+FROM named

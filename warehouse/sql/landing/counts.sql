@@ -1,0 +1,36 @@
+-- Grain: walk of this run, with what its records were against the ledger as it was before.
+-- `conflicting` names a job for which the walk had two different answers.
+WITH jobs AS (
+    SELECT
+        c.walk_id,
+        c.job_id,
+        count(DISTINCT c.body_hash) AS bodies,
+        any_value(l.job_id) IS NULL AS is_new,
+        bool_or(n.job_id IS NOT NULL) AS is_changed
+    FROM classified AS c
+    LEFT JOIN last_kept AS l ON l.job_id = c.job_id
+    LEFT JOIN (SELECT DISTINCT walk_id, job_id FROM new_versions) AS n ON n.walk_id = c.walk_id AND n.job_id = c.job_id
+    WHERE c.reason IS NULL AND c.source = 'list'
+    GROUP BY c.walk_id, c.job_id
+),
+
+rejected AS (
+    SELECT
+        walk_id,
+        count(*) FILTER (WHERE reason IS NOT NULL) AS rejected,
+        count(*) FILTER (WHERE reason = 'outside_window') AS outside
+    FROM classified
+    GROUP BY walk_id
+)
+
+SELECT
+    r.walk_id,
+    count(*) FILTER (WHERE j.is_new) AS new_jobs,
+    count(*) FILTER (WHERE NOT j.is_new AND j.is_changed) AS changed_jobs,
+    count(*) FILTER (WHERE NOT j.is_new AND NOT j.is_changed) AS unchanged_jobs,
+    any_value(r.rejected) AS rejected,
+    any_value(r.outside) AS outside,
+    min(j.job_id) FILTER (WHERE j.bodies > 1) AS conflicting
+FROM rejected AS r
+LEFT JOIN jobs AS j ON j.walk_id = r.walk_id
+GROUP BY r.walk_id

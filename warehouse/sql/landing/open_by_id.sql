@@ -1,0 +1,6 @@
+-- Grain: known job of the month that came by id alone and whose newest version is open.
+SELECT o.job_id
+FROM observations AS o
+INNER JOIN last_kept AS l ON l.job_id = o.job_id AND l.last_observed_at = o.observed_at
+WHERE l.only_by_id AND l.http_status = 200
+    AND coalesce(json_extract_string(o.body, '$.state'), '') NOT IN ($ended_states)
