@@ -133,7 +133,9 @@ def _typed_expression(column: TypedColumn, known: Contract) -> str:
 def _item(row: Field, known: Contract) -> str:
     """The JSON value of a field; where its key has another meaning too, only if the record's editions rule that out."""
     item = f"p.{row.part}[{quote(row.api_field)}]"
-    rivals = known.mask(edition for other in _same_key(row, known) if other.name != row.name for edition in other.editions)
+    rivals = known.mask(
+        edition for other in _same_key(row, known) if other.name != row.name for edition in other.editions
+    )
     if not rivals:
         return item
     mask = known.mask(row.editions)

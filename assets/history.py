@@ -34,6 +34,7 @@ from warehouse.sql import run_macros, statement
 from warehouse.tables import MESSAGE_OBSERVATIONS, OBSERVATIONS
 
 THREADS: Final = 8
+MANY_PAGES: Final = 10
 
 
 def _quiet(_: str) -> None:
@@ -64,19 +65,16 @@ class Fetched:
 def sync_month(lake: Lake, api: Api, month: str, known: Contract, plan: Plan, run_id: str) -> Landed:
     """Walks a month for each iTwin, lands it, and fetches the messages of the jobs that failed.
 
-    Raises NotAuthorised or TooManyGone only when what was seen is safe in the lake; Busy if the month stays locked.
+    Raises NotAuthorised only when what was seen is safe in the lake; Busy if the month stays locked. A loss too large to be
+    believed is in `gone_refused`.
     """
     with _locked(lake, month, plan), _scratch(lake) as scratch:
         walks, files = _walk_all(api, month, plan, run_id, scratch)
-        landed = land(
-            lake, window(month), walks, files, known, api=api, scratch=scratch, accept_gone=plan.accept_gone
-        )
+        landed = land(lake, window(month), walks, files, known, api=api, scratch=scratch, accept_gone=plan.accept_gone)
         refusal = landed.refusal or next((walk.refusal for walk in walks if walk.refusal), None)
         if refusal is not None:
             raise refusal
         fetch_messages(lake, api, month, known, plan)
-    if landed.gone_refused is not None:
-        raise landed.gone_refused
     return landed
 
 
@@ -109,7 +107,9 @@ def fetch_messages(lake: Lake, api: Api, month: str, known: Contract, plan: Plan
             answers = list(pool.map(lambda job_id: _messages_of(api, job_id), wanted))
         rows = [row for row in answers if row is not None]
         if len(rows) < len(wanted):
-            plan.tell(f"{month}: the messages of {len(wanted) - len(rows)} failed jobs could not be fetched; next time.")
+            plan.tell(
+                f"{month}: the messages of {len(wanted) - len(rows)} failed jobs could not be fetched; next time."
+            )
         if rows:
             _keep_messages(con, lake, month, rows)
     return len(rows)
@@ -140,7 +140,8 @@ def _walk_all(api: Api, month: str, plan: Plan, run_id: str, scratch: Path) -> t
     def one(scope: str | None) -> tuple[Walk, Path]:
         file = scratch / f"{uuid.uuid4().hex}.parquet"
         done = walk(api, Walk(window(month), scope, run_id), file, page_size=plan.page_size)
-        plan.tell(f"{done}: {done.records} records on {done.pages} pages{'' if done.complete else ', INCOMPLETE'}")
+        if done.pages > MANY_PAGES or not done.complete:
+            plan.tell(f"{done}: {done.records} records on {done.pages} pages")
         return done, file
 
     with ThreadPoolExecutor(max(1, min(plan.threads, len(scopes)))) as pool:

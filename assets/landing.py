@@ -107,9 +107,7 @@ def land(
     return landed
 
 
-def _open(
-    con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, files: Sequence[Path], known: Contract
-) -> None:
+def _open(con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, files: Sequence[Path], known: Contract) -> None:
     run_macros(con)
     for table in (OBSERVATIONS, WALKS, REJECTED_RECORDS):
         run(con, f"CREATE TEMP VIEW {table.name} AS SELECT * FROM {lake.source(table, window.month)}")
@@ -285,7 +283,9 @@ def _extend(con: duckdb.DuckDBPyConnection, staging: Staging, table: Table, mont
 
 
 def _walk_row(walk: Walk, counts: Mapping[str, Any]) -> dict[str, Any]:
-    numbers = {name: counts.get(name, 0) for name in ("new_jobs", "changed_jobs", "unchanged_jobs", "rejected", "vanished")}
+    numbers = {
+        name: counts.get(name, 0) for name in ("new_jobs", "changed_jobs", "unchanged_jobs", "rejected", "vanished")
+    }
     return {
         "walk_id": walk.walk_id,
         "run_id": walk.run_id,

@@ -107,9 +107,7 @@ class Staging:
         self._moves[staged] = place
         return staged
 
-    def write(
-        self, table: Table, month: str | None, rows: pa.Table, metadata: Mapping[str, str] | None = None
-    ) -> None:
+    def write(self, table: Table, month: str | None, rows: pa.Table, metadata: Mapping[str, str] | None = None) -> None:
         """Stages Arrow rows, whose columns must be the table's by name; raises ValueError where they are not."""
         staged = self.reserve(table, month)
         schema = table.arrow_schema.with_metadata(footer(metadata or {}))

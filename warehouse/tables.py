@@ -238,8 +238,7 @@ _COLUMN_TYPES: Final[dict[str, ColumnType]] = {
 def typed_table_declaration(job_type: str, known: Contract) -> Table:
     """The typed table of a job type: its inputs, outputs and options under their canonical names."""
     columns = tuple(
-        Column(column.name, _COLUMN_TYPES[column.json_type], column.meaning)
-        for column in known.typed_columns(job_type)
+        Column(column.name, _COLUMN_TYPES[column.json_type], column.meaning) for column in known.typed_columns(job_type)
     )
     return Table(
         name=typed_table(job_type),

@@ -1,8 +1,8 @@
-"""The sandbox API: a stand-in for the Reality Analysis API on loopback, with a world of made-up jobs that lives on a clock.
+"""The sandbox API: a stand-in for the Reality Analysis API on loopback, with made-up jobs that live on a clock.
 
-For demonstrations, tests and benchmarks. What it answers follows the contract in every edition; nothing of it ever goes
-into a ledger of real jobs. `World` is generated, `ScriptedWorld` is written by a test; `Sandbox` and `serve` run either,
-and `Faults` makes them misbehave.
+For demonstrations, tests and benchmarks. What it answers follows the contract in every edition; nothing of it ever
+goes into a ledger of real jobs. `World` is generated, `ScriptedWorld` is written by a test; `Sandbox` and `serve` run
+either, and `Faults` makes them misbehave.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Misbehaviour on purpose: what services do on bad days, seeded, at a chosen probability.
 
 Two groups. TRANSIENT: a retry of the same request gets the right answer (the request after a fault is always spared, so
-a single retry is enough). LASTING: the same request meets the same fault again, `repeats` times in all, so a walk that meets
-it can only be incomplete; only then does the address heal. `429day` is lasting because nobody waits for a day.
+a single retry is enough). LASTING: the same request meets the same fault again, `repeats` times in all, so a walk that
+meets it can only be incomplete; only then does the address heal. `429day` is lasting because nobody waits for a day,
+`twice` because nobody can say which of the two bodies is right.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from starlette.requests import Request
@@ -71,10 +72,11 @@ class _Visit:
 
 
 class Faults:
-    """Spoils each request with `probability` by one of `kinds` (all of them by default), the token endpoint more rarely.
+    """Spoils each request with `probability` by one of `kinds` (by default all), the token endpoint more rarely.
 
     `elsewhere` is the base address of the other host that links and redirects lead to. Times are in seconds. `counts`
-    tells how often each kind has happened. Errors: FaultsError for unknown kinds or a probability outside 0 to 1.
+    tells how often each kind has happened; `probability` and `kinds` may be set while it runs. Errors: FaultsError for
+    unknown kinds or a probability outside 0 to 1.
     """
 
     def __init__(
@@ -117,6 +119,11 @@ class Faults:
         except ValueError as error:
             raise FaultsError(f"{text!r}: {error}") from None
         return cls(probability, seed, _kinds(parts["kinds"]) if "kinds" in parts else None)
+
+    def forget(self) -> None:
+        """Lasting faults heal, and nothing is spared any more: as at the start, but for the seed's next draw."""
+        self._spared.clear()
+        self._lasting.clear()
 
     async def answer(
         self, request: Request, operation: str, right: Callable[[], Response], revoke: Callable[[], None]
@@ -196,12 +203,12 @@ class Faults:
         if kind == "loop":
             return page | _links(str(request.url))
         if kind == "endless":
-            return page | {"jobs": []} | _links(_endless_link(request, 1))
+            return {"jobs": [], **_links(_endless_link(request, 1))}
         if kind == "nojobs":
             return {key: value for key, value in page.items() if key != "jobs"}
         if kind == "object":
-            return page | {"jobs": dict(zip(map(str, range(len(page["jobs"]))), page["jobs"], strict=True))}
-        return page | {"jobs": _with_twin(page["jobs"])}
+            return {**page, "jobs": {str(number): job for number, job in enumerate(page["jobs"])}}
+        return {**page, "jobs": _with_twin(page["jobs"])}
 
     def _on_other_host(self, request: Request) -> str:
         query = f"?{request.url.query}" if request.url.query else ""
@@ -246,8 +253,10 @@ def _applies(kind: str, operation: str, request: Request) -> bool:
 
 def _with_twin(jobs: list[Any]) -> list[Any]:
     """The jobs and, at the end, the first one again under another name."""
-    first: Any = next((job for job in jobs if isinstance(job, dict)), None)
-    return jobs if first is None else [*jobs, {**first, "name": f"{first.get('name')} (other)"}]
+    if not jobs or not isinstance(jobs[0], dict):
+        return jobs
+    first = cast(dict[str, Any], jobs[0])
+    return [*jobs, {**first, "name": f"{first.get('name')} (other)"}]
 
 
 def _empty_page(request: Request) -> Response:

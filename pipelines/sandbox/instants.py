@@ -1,4 +1,4 @@
-"""Instants as whole microseconds since 1970 (UTC), and months as `YYYY-MM`: cheap to compare by the hundred thousand."""
+"""Instants as whole microseconds since 1970 (UTC), and months as `YYYY-MM`: cheap to compare and to keep."""
 
 from __future__ import annotations
 

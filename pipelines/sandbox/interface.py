@@ -16,7 +16,7 @@ class Untestable(Enum):
 
 UNTESTABLE = Untestable.UNTESTABLE
 
-Text: TypeAlias = str | None | Untestable
+Text: TypeAlias = str | Untestable | None
 
 
 @dataclass(frozen=True)
@@ -73,5 +73,5 @@ class ApiWorld(Protocol):
         ...
 
     def candidates(self, bounds: Bounds, now: int, *, own: bool) -> Sequence[Row]:
-        """All rows there at `now` that may fulfil the bounds (and others), by position; `own`: the caller's jobs alone."""
+        """All rows there at `now` that may fulfil the bounds (and others), by position; `own`: only the caller's."""
         ...

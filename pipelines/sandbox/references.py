@@ -64,7 +64,7 @@ def outputs_of(job: Job) -> frozenset[str]:
     present: set[str] = set()
     for slot in sorted(slots, key=lambda slot: bool(slot.needs)):
         likely = 0.3 if slot.needs else 0.55
-        if rng.random() < likely and slot.needs <= present or slot.required:
+        if (rng.random() < likely and slot.needs <= present) or slot.required:
             present.add(slot.name)
     return frozenset(present | _at_least_one(asked.kind, present))
 

@@ -1,4 +1,4 @@
-"""A world that a test writes itself: records exactly as given, however strange, that can be added, changed and removed."""
+"""A world that a test writes itself: records exactly as given, however strange, to be added, changed and removed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Record:
 
 
 class ScriptedWorld:
-    """The records that were put into it. It knows every iTwin, and without an iTwin in the filter all are the caller's."""
+    """The records that were put into it. It knows every iTwin, and all records are the caller's own."""
 
     def __init__(self, *records: dict[str, Any] | bytes) -> None:
         self._records: dict[str, Record] = {}

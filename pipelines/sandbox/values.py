@@ -36,7 +36,7 @@ _OTHER_SCRIPTS: Final = (
     "Осмотр моста {}",
     "فحص الجسر {}",
     "교량 점검 {}",
-    "Pont n° {} – été",
+    "Pont n° {} d'été",
     "Überprüfung {} ß",
 )
 _CRS: Final = ("EPSG:32632", "EPSG:2154", "EPSG:4326", "EPSG:25832", "EPSG:3857", "EPSG:27700+5701")

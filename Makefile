@@ -1,0 +1,43 @@
+# Two commands do all the set-up: `make run` and `make test`. They make .venv with the versions in constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: run test ui check bench soak help clean
+
+run: $(READY) ## set up and run everything once against the sandbox API; prints what it made and where
+	@$(BIN)/python -m pipelines.trial
+
+test: $(READY) ## set up and run all tests
+	@$(BIN)/python -m pytest
+
+ui: $(READY) ## Dagster UI and daemon on 127.0.0.1:3000, with a lasting DAGSTER_HOME
+	@$(BIN)/python -m pipelines.ui
+
+check: $(READY) ## format, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+	@$(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
+
+bench: $(READY) ## the benchmarks, beside what a reader knows
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -m tests.bench
+
+soak: $(READY) ## 1,000 seeded syncs against a misbehaving server
+	@$(BIN)/python -m pytest -m soak -s tests/faults
+
+clean: ## remove .venv and caches, never data
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+
+help: ## all of these
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /make \1\t/' | expand -t 14
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jobledger needs Python 3.11 or newer; set PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned versions into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,245 @@
+"""The assets as Dagster sees them: thin wiring over the functions of this floor.
+
+Four steps: `walks` asks the API, `core` flattens, `marts` answers, `published` opens the door for SQL. Each makes several
+tables, for an event per table is what the UI needs and a step per table is what it does not. Asset keys are table names.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from assets.errors import JobledgerError
+from assets.flatten import flatten_month
+from assets.history import Plan, sync_month
+from assets.landing import Landed
+from assets.marts import make_marts
+from assets.walk import Api
+from warehouse.catalog import Publish, publish
+from warehouse.contract import Contract, contract
+from warehouse.declaration import Table
+from warehouse.dictionary import data_dictionary
+from warehouse.lake import Lake
+from warehouse.locks import exclusive
+from warehouse.marts.all import MARTS
+from warehouse.tables import (
+    OBSERVATIONS,
+    RAW_TABLES,
+    REJECTED_RECORDS,
+    data_dictionary_declaration,
+    flattened_tables,
+    ledger_tables,
+)
+
+PUBLISHED = "history_duckdb"
+"""Key of the asset that stands for the file `history.duckdb`."""
+
+RAW_STEP = "walk_the_api"
+CORE_STEP = "flatten"
+
+
+class LedgerResource(dg.ConfigurableResource[Any], ABC):
+    """What the assets work with: where the data lies, whom to ask, and how."""
+
+    @abstractmethod
+    def lake(self) -> Lake: ...
+
+    @abstractmethod
+    def api(self) -> AbstractContextManager[Api]: ...
+
+    @abstractmethod
+    def plan(self, tell: Callable[[str], None], accept_gone: bool) -> Plan: ...
+
+    @abstractmethod
+    def how_to_publish(self) -> Publish: ...
+
+
+class WalkConfig(dg.Config):
+    """`accept_gone`: believe it when a month loses more than a tenth of its jobs at once."""
+
+    accept_gone: bool = False
+
+
+class FlattenConfig(dg.Config):
+    """`force`: make the tables of a month anew even if nothing changed."""
+
+    force: bool = False
+
+
+def build_assets(start_month: str, known: Contract | None = None) -> list[dg.AssetsDefinition]:
+    """All assets, with monthly partitions from `start_month` ('YYYY-MM') to the present month."""
+    known = known or contract()
+    months = dg.MonthlyPartitionsDefinition(start_date=start_month, fmt="%Y-%m", timezone="UTC", end_offset=1)
+    return [_raw_assets(months), _core_assets(months, known), _mart_assets(known), _published_asset(known)]
+
+
+def all_tables(known: Contract) -> tuple[Table, ...]:
+    """Every table of the ledger, in the order of the data's flow."""
+    return (*ledger_tables(known), *(mart.table for mart in MARTS))
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """A table's columns as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type,
+                description=column.meaning + (f" [{column.unit}]" if column.unit else ""),
+                constraints=dg.TableColumnConstraints(unique=table.key == (column.name,)),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def asset_spec(table: Table, deps: Sequence[str] = ()) -> dg.AssetSpec:
+    """A table as an asset: key, group, description and columns come from its declaration."""
+    return dg.AssetSpec(
+        key=table.name,
+        deps=list(deps),
+        group_name=table.group,
+        description=table.comment,
+        kinds={"parquet", "duckdb"},
+        metadata={"dagster/column_schema": column_schema(table)},
+    )
+
+
+def _raw_assets(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    tables = (*RAW_TABLES, REJECTED_RECORDS)
+
+    @dg.multi_asset(
+        name=RAW_STEP,
+        specs=[asset_spec(table) for table in tables],
+        partitions_def=months,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def raw(
+        context: dg.AssetExecutionContext, config: WalkConfig, ledger: LedgerResource
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Walks each month for each iTwin and keeps what is new."""
+        plan, lake = ledger.plan(context.log.info, config.accept_gone), ledger.lake()
+        refused: JobledgerError | None = None
+        with ledger.api() as api:
+            for month in context.partition_keys:
+                landed = sync_month(lake, api, month, contract(), plan, context.run_id)
+                context.log.info(summary(landed))
+                context.add_asset_metadata(landed_metadata(landed), OBSERVATIONS.name, partition_key=month)
+                refused = refused or landed.gone_refused
+        if refused is not None:
+            raise refused
+        yield from (dg.MaterializeResult(asset_key=table.name) for table in tables)
+
+    return raw
+
+
+def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.AssetsDefinition:
+    tables = flattened_tables(known)
+    raw = [table.name for table in RAW_TABLES]
+
+    @dg.multi_asset(
+        name=CORE_STEP,
+        specs=[asset_spec(table, raw) for table in tables],
+        partitions_def=months,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def core(
+        context: dg.AssetExecutionContext, config: FlattenConfig, ledger: LedgerResource
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Flattens each month in one pass over its JSON, unless nothing changed."""
+        lake = ledger.lake()
+        for month in context.partition_keys:
+            with exclusive(lake.data, month, on_wait=context.log.info):
+                done = flatten_month(lake, month, known, force=config.force)
+            if done.made:
+                context.log.info(f"{month}: {done.rows['jobs']} jobs flattened")
+            for name, rows in done.rows.items():
+                context.add_asset_metadata({"dagster/partition_row_count": rows}, name, partition_key=month)
+        yield from (dg.MaterializeResult(asset_key=table.name) for table in tables)
+
+    return core
+
+
+def _mart_assets(known: Contract) -> dg.AssetsDefinition:
+    tables = {table.name: table for table in all_tables(known)}
+    dictionary = data_dictionary_declaration(known)
+
+    @dg.multi_asset(
+        name="marts",
+        specs=[asset_spec(dictionary), *(asset_spec(mart.table, mart.reads) for mart in MARTS)],
+    )
+    def marts(context: dg.AssetExecutionContext, ledger: LedgerResource) -> Iterator[dg.MaterializeResult[Any]]:
+        """Makes the marts whose sources changed, and the data dictionary."""
+        lake = ledger.lake()
+        with exclusive(lake.data, "marts", on_wait=context.log.info):
+            rows: dict[str, int | None] = {dictionary.name: write_dictionary(lake, tables, known)}
+            rows |= make_marts(lake, MARTS, tables)
+        for name, count in rows.items():
+            metadata = {"made": count is not None} | ({} if count is None else {"dagster/row_count": count})
+            yield dg.MaterializeResult(asset_key=name, metadata=metadata)
+
+    return marts
+
+
+def _published_asset(known: Contract) -> dg.AssetsDefinition:
+    tables = all_tables(known)
+
+    @dg.asset(
+        key=PUBLISHED,
+        deps=[table.name for table in tables],
+        group_name="published",
+        description="history.duckdb, the door for SQL: a commented view, or table, for each table of the lake.",
+        kinds={"duckdb"},
+    )
+    def published(context: dg.AssetExecutionContext, ledger: LedgerResource) -> dg.MaterializeResult[Any]:
+        lake = ledger.lake()
+        with exclusive(lake.data, "publish", on_wait=context.log.info):
+            place = publish(lake, tables, ledger.how_to_publish())
+        return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(place)), "tables": len(tables)})
+
+    return published
+
+
+def write_dictionary(lake: Lake, tables: Mapping[str, Table], known: Contract) -> int:
+    """Writes the data dictionary if it is not what it should be; gives its rows."""
+    table = data_dictionary_declaration(known)
+    rows = data_dictionary(tables.values(), known)
+    digest = {"contract": known.digest, "rows": str(hash_of(rows.to_pylist()))}
+    if lake.metadata(table) != digest:
+        with lake.staging() as staging:
+            staging.write(table, None, rows, digest)
+            staging.commit()
+    return int(rows.num_rows)
+
+
+def hash_of(rows: list[dict[str, Any]]) -> str:
+    import hashlib
+
+    return hashlib.md5(repr(rows).encode(), usedforsecurity=False).hexdigest()
+
+
+def summary(landed: Landed) -> str:
+    """What a synced month brought, as a sentence."""
+    incomplete = [walk for walk in landed.walks if not walk.complete]
+    said = f"{landed.month}: {landed.new_versions} new versions, {landed.vanished} jobs gone"
+    said += f", {landed.new_rejects} records rejected" if landed.new_rejects else ""
+    return said + "".join(
+        f"; INCOMPLETE for {walk.itwin_id or 'own jobs'}: {'; '.join(walk.faults)}" for walk in incomplete
+    )
+
+
+def landed_metadata(landed: Landed) -> dict[str, Any]:
+    """What a synced month brought, as the UI shows it."""
+    return {
+        "walks": len(landed.walks),
+        "complete_walks": sum(walk.complete for walk in landed.walks),
+        "requests": sum(walk.tally.requests for walk in landed.walks),
+        "records": sum(walk.records for walk in landed.walks),
+        "new_versions": landed.new_versions,
+        "rejected": landed.new_rejects,
+        "vanished": landed.vanished,
+        "landed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,131 @@
+"""What the command line answers from the ledger: a query, the state of things on one screen, a file to carry away."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table as Grid
+
+from assets.wiring import all_tables
+from pipelines.console import err
+from pipelines.settings import Settings
+from warehouse.catalog import door, publish
+from warehouse.contract import contract
+from warehouse.engine import arrow, connection
+from warehouse.errors import WrongUsage
+from warehouse.lake import Lake
+from warehouse.sql import statement
+
+
+def query(data: Path, text: str) -> pa.Table:
+    """The rows that a query on the ledger gives. Raises WrongUsage where there is no ledger, or for what is no query."""
+    place = door(data)
+    if not place.exists():
+        raise WrongUsage(f"There is no ledger at {place}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    with connection(place, read_only=True) as con:
+        try:
+            return arrow(con, text)
+        except (duckdb.Error, AttributeError) as error:
+            raise WrongUsage(f"The query does not work: {error}") from None
+
+
+def answer(data: Path, text: str, form: str, out: BinaryIO) -> None:
+    """Writes the answer to a query as a table for people, or as csv, json (a list of objects) or parquet."""
+    rows = query(data, text)
+    if form == "parquet":
+        buffer = BytesIO()
+        pq.write_table(rows, buffer)
+        out.write(buffer.getvalue())
+    elif form == "csv":
+        pyarrow.csv.write_csv(rows, out)
+    elif form == "json":
+        out.write(json.dumps(rows.to_pylist(), default=_as_text, ensure_ascii=False, indent=1).encode() + b"\n")
+    else:
+        console = Console(file=_Text(out), width=None if out.isatty() else 400)
+        console.print(grid(rows))
+    out.flush()
+
+
+def grid(rows: pa.Table, title: str | None = None) -> Grid:
+    """Rows as a table for people."""
+    table = Grid(title=title, title_justify="left", show_edge=False, header_style="bold")
+    for field in rows.schema:
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
+        table.add_column(field.name, justify="right" if number else "left")
+    for row in rows.to_pylist():
+        table.add_row(*(_shown(value) for value in row.values()))
+    return table
+
+
+def show_status(settings: Settings, console: Console | None = None) -> None:
+    """Walks, coverage, open jobs, rejected records and drift, on one screen."""
+    console = console or Console()
+    place = door(settings.data)
+    console.print(f"Ledger: {place}", highlight=False)
+    for title, name in (
+        ("Walks: months by completeness, newest first", "walks"),
+        ("Jobs by type: how many are known to the last detail", "coverage"),
+        ("Open jobs by age", "open_by_age"),
+        ("Rejected records by reason", "rejects"),
+        ("Contract drift: what differs from the contract", "drift"),
+    ):
+        rows = query(settings.data, statement(f"status/{name}"))
+        console.print()
+        console.print(grid(rows, title) if rows.num_rows else f"{title}: none", highlight=False)
+
+
+def export(settings: Settings, file: Path) -> None:
+    """Writes a DuckDB file with all tables inside; raises WrongUsage where that cannot be."""
+    lake = Lake(settings.data)
+    if not door(settings.data).exists():
+        raise WrongUsage(f"There is no ledger at {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    if file.resolve() == door(settings.data).resolve():
+        raise WrongUsage(f"{file} is the ledger's own door for SQL; name another file.")
+    try:
+        publish(lake, all_tables(contract()), "tables", file)
+    except OSError as error:
+        raise WrongUsage(f"{file} cannot be written ({error.strerror}). Name another place.") from None
+    err.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB", highlight=False)
+
+
+class _Text:
+    """A text stream over a binary one, for the console."""
+
+    encoding = "utf-8"
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        return self._out.write(text.encode())
+
+    def flush(self) -> None:
+        self._out.flush()
+
+    def isatty(self) -> bool:
+        return self._out.isatty()
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 else f"{value:g}"
+    if isinstance(value, datetime):
+        return (
+            value.astimezone(UTC).isoformat(sep=" ", timespec="seconds") if value.tzinfo else value.isoformat(sep=" ")
+        )
+    return str(value)
+
+
+def _as_text(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,164 @@
+"""The command line. Data goes to stdout, everything else to stderr.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 not authorised; 4 done, but a walk is incomplete.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+
+from assets.errors import NotAuthorised
+from assets.filters import plain_id
+from pipelines.console import err
+from pipelines.settings import NO_CREDENTIALS, prepare_data, read_settings
+from warehouse.errors import JobledgerError, WrongUsage
+
+P = ParamSpec("P")
+
+
+class Exit(IntEnum):
+    """What the exit code says."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_USAGE = 2
+    NOT_AUTHORISED = 3
+    INCOMPLETE = 4
+
+
+def _exits(command: Callable[P, Exit | None]) -> Callable[P, None]:
+    """Turns what a command returns or raises into its exit code, and an error into its message."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs) or Exit.DONE
+        except NotAuthorised as error:
+            code = _tell(error, Exit.NOT_AUTHORISED)
+        except WrongUsage as error:
+            code = _tell(error, Exit.WRONG_USAGE)
+        except JobledgerError as error:
+            code = _tell(error, Exit.FAILED)
+        sys.exit(code)
+
+    return wrapped
+
+
+def _tell(error: JobledgerError, code: Exit) -> Exit:
+    err.print(f"jobledger: {error}", style="red", markup=False, highlight=False)
+    return code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="jobledger")
+def main() -> None:
+    """A ledger of job history for the iTwin Reality Analysis API.
+
+    Settings come from the environment or from .env; see .env.example. Data on stdout, everything else on stderr.
+    Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 not authorised; 4 done, but a walk is incomplete.
+    """
+
+
+@main.command()
+@click.option("--from", "first", metavar="YYYY-MM", help="First month of creation.")
+@click.option("--to", "last", metavar="YYYY-MM", help="Last month of creation; default: the current one.")
+@click.option("--all", "everything", is_flag=True, help="All months from JOBLEDGER_START.")
+@click.option("--ids", "ids_file", metavar="FILE|-", help="Fetch these job ids, one a line, and walk nothing.")
+@click.option("--accept-gone", is_flag=True, help="Believe it when a month loses more than a tenth of its jobs.")
+@_exits
+def sync(first: str | None, last: str | None, everything: bool, ids_file: str | None, accept_gone: bool) -> Exit:
+    """Run the Dagster job here and now.
+
+    Without months: the current and the previous one, and the older ones that hold open jobs.
+    """
+    from pipelines import syncing
+
+    if ids_file and (first or last or everything):
+        raise WrongUsage("--ids walks no months: give it alone.")
+    if everything and (first or last):
+        raise WrongUsage("--all and --from/--to contradict each other: give one of them.")
+    settings = read_settings()
+    if not settings.has_credentials:
+        raise WrongUsage(NO_CREDENTIALS)
+    ids = _read_ids(ids_file) if ids_file else None
+    months = syncing.months_to_sync(settings, first, last, everything) if ids is None else []
+    prepare_data(settings)
+    whole = syncing.sync_ids(settings, ids) if ids is not None else syncing.sync_months(settings, months, accept_gone)
+    return Exit.DONE if whole else Exit.INCOMPLETE
+
+
+@main.command()
+@click.argument("query")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
+@_exits
+def sql(query: str, form: str) -> None:
+    """Answer a query on the ledger. Times are UTC, durations seconds."""
+    from pipelines import answering
+
+    answering.answer(read_settings().data, query, form, sys.stdout.buffer)
+
+
+@main.command()
+@_exits
+def status() -> None:
+    """Show walks, coverage, open jobs, rejected records and drift on one screen."""
+    from pipelines import answering
+
+    answering.show_status(read_settings())
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_exits
+def export(file: Path) -> None:
+    """Write all tables, data inside, to a DuckDB file that can be carried away."""
+    from pipelines import answering
+
+    answering.export(read_settings(), file)
+
+
+@main.command()
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--edition", default="2025-08", show_default=True, help="Edition of the API's schema to speak.")
+@click.option("--faults", metavar="SPEC", help="Misbehave on purpose: p=0.2,seed=7,kinds=429+cut+html")
+@_exits
+def sandbox(port: int, edition: str, faults: str | None) -> None:
+    """Serve the sandbox API, with its made-up jobs, on loopback."""
+    from pipelines.sandbox import Faults, World, serve
+    from warehouse.contract import contract
+
+    if edition not in contract().editions:
+        raise WrongUsage(f"--edition {edition!r} is none of {', '.join(contract().editions)}.")
+    serve(World(edition=edition), port, faults=Faults.parse(faults) if faults else None)
+
+
+def _read_ids(name: str) -> list[str]:
+    """Job ids, one a line; blank lines and what follows a # are passed over. Raises WrongUsage with file and line."""
+    try:
+        text = click.get_text_stream("stdin").read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUsage(
+            f"--ids {name}: the file cannot be read ({error}). Give a text file with one id a line."
+        ) from None
+    ids: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split("#")[0].strip()
+        if words:
+            try:
+                ids.append(plain_id(words))
+            except WrongUsage as error:
+                raise WrongUsage(f"--ids {name}, line {number}: {error}") from None
+    if not ids:
+        raise WrongUsage(f"--ids {name}: there is no id in it. Give a text file with one id a line.")
+    return ids
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""What Dagster loads: the assets, the one job that makes them all, and the schedules. Importing it opens nothing."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.wiring import LedgerResource, build_assets
+from pipelines.console import sentences
+from pipelines.resources import SettingsResource
+from pipelines.settings import start_month
+
+JOB_NAME = "sync"
+
+
+def build_defs(ledger: LedgerResource | None = None, start: str | None = None) -> dg.Definitions:
+    """The definitions; tests bring a ledger of their own instead of patching one."""
+    job = dg.define_asset_job(
+        JOB_NAME,
+        selection=dg.AssetSelection.all(),
+        description="Walks the months that it is given, flattens them, makes the marts anew and publishes them for SQL.",
+    )
+    return dg.Definitions(
+        assets=build_assets(start or start_month()),
+        jobs=[job],
+        resources={"ledger": ledger or SettingsResource()},
+        loggers={"console": sentences},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

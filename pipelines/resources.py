@@ -1,0 +1,37 @@
+"""The resource behind the assets: the settings, read when a run begins and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from assets.history import Plan
+from assets.walk import Api
+from assets.wiring import LedgerResource
+from pipelines.settings import Settings, prepare_data, read_settings
+from warehouse.catalog import Publish
+from warehouse.lake import Lake
+
+
+class SettingsResource(LedgerResource):
+    """Works with the settings of the process that the run is in."""
+
+    def settings(self) -> Settings:
+        """The settings; raises WrongUsage with all their faults, or where the data folder cannot be written."""
+        settings = read_settings()
+        prepare_data(settings)
+        return settings
+
+    def lake(self) -> Lake:
+        return Lake(self.settings().data)
+
+    @contextmanager
+    def api(self) -> Iterator[Api]:
+        with self.settings().client() as client:
+            yield client
+
+    def plan(self, tell: Callable[[str], None], accept_gone: bool) -> Plan:
+        return Plan(itwin_ids=self.settings().itwin_ids, accept_gone=accept_gone, tell=tell)
+
+    def how_to_publish(self) -> Publish:
+        return self.settings().publish

@@ -1,0 +1,75 @@
+-- failure_reasons: why jobs failed, in the API's own codes.
+-- Grain: error code, type and detector.
+-- Counts: each failed job once in each of its codes and, where it names several, in each of its input detectors: units
+--   of a job with several codes stand under each of them, so the rows must not be added up. Failed jobs without an error
+--   message stand under the code null. Seen is when the jobs ended, or were created where that is not known.
+-- Leaves out: warnings, cancelled jobs, and messages of jobs that did not fail. A failed job without units adds nothing
+--   to the total; the coverage says how many have some. The example is that of the job seen last.
+WITH failed AS (
+    SELECT
+        job_id,
+        type,
+        units,
+        units_source,
+        coalesce(ended_at, created_at) AS seen_at
+    FROM jobs
+    WHERE outcome = 'failed'
+),
+
+errors AS (
+    SELECT
+        job_id,
+        code,
+        message,
+        row_number() OVER (PARTITION BY job_id, code ORDER BY ordinal) AS nth
+    FROM job_messages
+    WHERE severity = 'error'
+),
+
+detectors AS (
+    SELECT DISTINCT
+        job_references.job_id,
+        job_references.detector_name,
+        job_references.detector_version
+    FROM job_references
+    INNER JOIN failed ON failed.job_id = job_references.job_id
+    WHERE job_references.kind = 'detector' AND job_references.direction = 'input'
+),
+
+cases AS (
+    SELECT
+        errors.code,
+        failed.type,
+        detectors.detector_name,
+        detectors.detector_version,
+        failed.job_id,
+        failed.seen_at,
+        failed.units,
+        failed.units_source,
+        errors.message,
+        row_number() OVER (
+            PARTITION BY errors.code, failed.type, detectors.detector_name, detectors.detector_version
+            ORDER BY failed.seen_at DESC, failed.job_id
+        ) AS newest
+    FROM failed
+    LEFT JOIN errors ON errors.job_id = failed.job_id AND errors.nth = 1
+    LEFT JOIN detectors ON detectors.job_id = failed.job_id
+)
+
+-- Sums of doubles are rounded to 6 places: their last bits depend on the order in which an engine adds.
+SELECT
+    code,
+    type,
+    detector_name,
+    detector_version,
+    count(*) AS jobs,
+    min(seen_at) AS first_seen_at,
+    max(seen_at) AS last_seen_at,
+    count(units) AS with_units,
+    count(units) / CAST(count(*) AS DOUBLE) AS units_coverage,
+    round(coalesce(sum(units) FILTER (WHERE units_source = 'estimatedUnits'), 0), 6) AS estimated_units_lost,
+    round(coalesce(sum(units) FILTER (WHERE units_source = 'processingUnits'), 0), 6) AS processing_units_lost,
+    max(message) FILTER (WHERE newest = 1) AS example_message,
+    max(job_id) FILTER (WHERE newest = 1) AS example_job_id
+FROM cases
+GROUP BY code, type, detector_name, detector_version

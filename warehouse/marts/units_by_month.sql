@@ -1,0 +1,78 @@
+-- units_by_month: what jobs consumed, by the month of their creation.
+-- Grain: month of creation (UTC), iTwin, type and user. Groups do not overlap: summed over any of them, every total is
+--   the total of all jobs.
+-- Counts: the newest units of every job, once; jobs that are open or vanished too. Estimates (estimatedUnits) and
+--   consumption (processingUnits) are never added. A restatement replaces the value before it.
+-- Leaves out: nothing; what has no value adds nothing to a total, and the coverage beside it says how many have one of
+--   the finished jobs that should. A job that ended without having started should have no run. Units per run hour are
+--   of the finished jobs that have both units of that kind and a run, over the hours of the same jobs.
+WITH accounts AS (
+    SELECT
+        substr(CAST(CAST(created_at AS DATE) AS VARCHAR), 1, 7) AS month,
+        itwin_id,
+        type,
+        user_id,
+        outcome,
+        outcome <> 'open' AS is_finished,
+        outcome <> 'open' AND (started_at IS NOT NULL OR ended_at IS NULL) AS should_have_run,
+        units,
+        CASE WHEN units_source = 'estimatedUnits' THEN units END AS estimated_units,
+        CASE WHEN units_source = 'processingUnits' THEN units END AS processing_units,
+        CASE WHEN outcome <> 'open' THEN epoch_us(ended_at) - epoch_us(started_at) END AS run_us
+    FROM jobs
+),
+
+totals AS (
+    SELECT
+        month,
+        itwin_id,
+        type,
+        user_id,
+        count(*) AS jobs,
+        count(*) FILTER (WHERE is_finished) AS finished,
+        count(units) FILTER (WHERE is_finished) AS with_units,
+        sum(estimated_units) AS estimated_units,
+        sum(processing_units) AS processing_units,
+        sum(estimated_units) FILTER (WHERE outcome = 'failed') AS failed_estimated_units,
+        sum(processing_units) FILTER (WHERE outcome = 'failed') AS failed_processing_units,
+        sum(estimated_units) FILTER (WHERE outcome = 'cancelled') AS cancelled_estimated_units,
+        sum(processing_units) FILTER (WHERE outcome = 'cancelled') AS cancelled_processing_units,
+        sum(estimated_units) FILTER (WHERE NOT is_finished) AS open_estimated_units,
+        sum(processing_units) FILTER (WHERE NOT is_finished) AS open_processing_units,
+        count(*) FILTER (WHERE should_have_run) AS should_have_run,
+        count(run_us) AS with_run,
+        sum(run_us) AS run_us,
+        sum(estimated_units) FILTER (WHERE run_us IS NOT NULL) AS estimated_units_of_runs,
+        sum(run_us) FILTER (WHERE estimated_units IS NOT NULL) AS run_us_of_estimated,
+        sum(processing_units) FILTER (WHERE run_us IS NOT NULL) AS processing_units_of_runs,
+        sum(run_us) FILTER (WHERE processing_units IS NOT NULL) AS run_us_of_processing
+    FROM accounts
+    GROUP BY month, itwin_id, type, user_id
+)
+
+-- Sums of doubles are rounded to 6 places: their last bits depend on the order in which an engine adds.
+SELECT
+    month,
+    itwin_id,
+    type,
+    user_id,
+    jobs,
+    finished,
+    with_units,
+    with_units / CAST(nullif(finished, 0) AS DOUBLE) AS units_coverage,
+    round(coalesce(estimated_units, 0), 6) AS estimated_units,
+    round(coalesce(processing_units, 0), 6) AS processing_units,
+    round(coalesce(failed_estimated_units, 0), 6) AS failed_estimated_units,
+    round(coalesce(failed_processing_units, 0), 6) AS failed_processing_units,
+    round(coalesce(cancelled_estimated_units, 0), 6) AS cancelled_estimated_units,
+    round(coalesce(cancelled_processing_units, 0), 6) AS cancelled_processing_units,
+    round(coalesce(open_estimated_units, 0), 6) AS open_estimated_units,
+    round(coalesce(open_processing_units, 0), 6) AS open_processing_units,
+    with_run,
+    with_run / CAST(nullif(should_have_run, 0) AS DOUBLE) AS run_coverage,
+    CAST(coalesce(run_us, 0) AS BIGINT) / 3.6e9 AS run_hours,
+    round(estimated_units_of_runs / nullif(CAST(run_us_of_estimated AS BIGINT) / 3.6e9, 0), 6)
+        AS estimated_units_per_run_hour,
+    round(processing_units_of_runs / nullif(CAST(run_us_of_processing AS BIGINT) / 3.6e9, 0), 6)
+        AS processing_units_per_run_hour
+FROM totals
