@@ -38,6 +38,7 @@ from assets.errors import (
     host_of,
     innermost,
 )
+from assets.records import cut_by_brackets
 
 ACCEPT = "application/vnd.bentley.itwin-platform.v2+json"
 
@@ -302,7 +303,7 @@ def _version() -> str:
 
 def _read_page(reply: _Reply) -> Page:
     body = reply.response.content
-    page = _decoded(reply, _PageBody)
+    page = _decoded_page(reply)
     following = page.links.next if page.links else None
     server_time = http_date(reply.response.headers.get("date", ""))
     return Page(
@@ -312,6 +313,20 @@ def _read_page(reply: _Reply) -> Page:
         clock_skew_seconds=(server_time - reply.received_at).total_seconds() if server_time else None,
         size=len(body),
     )
+
+
+def _decoded_page(reply: _Reply) -> _PageBody:
+    """A page's records and link; a record that is no JSON is cut out as it is, so that it costs its neighbours nothing."""
+    try:
+        return _decoded(reply, _PageBody)
+    except Malformed:
+        cut = cut_by_brackets(reply.response.content)
+        if cut is None:
+            raise
+        records, rest = cut
+        page = _decoded(reply, _PageBody, rest)
+        page.jobs = [msgspec.Raw(record) for record in records]
+        return page
 
 
 def _read_job(reply: _Reply) -> Answer:
@@ -330,12 +345,12 @@ def _read_answer(reply: _Reply, shape: type[msgspec.Struct]) -> Answer:
     return Answer(response.status_code, response.content, reply.received_at, correlation_id)
 
 
-def _decoded(reply: _Reply, shape: type[T]) -> T:
-    """The body as `shape`. Raises Malformed, which says how the body begins."""
+def _decoded(reply: _Reply, shape: type[T], part: bytes | None = None) -> T:
+    """The body, or a part of it, as `shape`. Raises Malformed, which says how the body begins."""
     body = reply.response.content
     try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(body if part is None else part, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(
             where=reply.where,
             status=reply.response.status_code,

@@ -1,8 +1,8 @@
 """Flattening: a month's raw tables become its core, typed and drift tables, in one pass over the JSON.
 
-A pure function of `observations`, `message_observations`, `walks` and the contract; no Python object is built per job. The steps
-are the statements in `warehouse/sql/flatten`; only the typed tables' SELECTs are made here, from the contract. Where the
-files lie is the lake's business, when it is done the caller's.
+A pure function of `observations`, `message_observations`, `walks` and the contract; no Python object is built per
+job. The steps are the statements in `warehouse/sql/flatten`; only the typed tables' SELECTs are made here, from the contract. Where
+the files lie is the lake's business, when it is done the caller's.
 """
 
 from __future__ import annotations
@@ -226,6 +226,7 @@ def _field_row(row: Field, known: Contract) -> dict[str, Any]:
         "holds": row.holds or "",
         "needs": row.needs or "",
         "json_types": list(dict.fromkeys(types)),
+        "is_whole": all(other.json_type == "integer" for other in (row, *rivals)),
     }
 
 

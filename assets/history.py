@@ -8,11 +8,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -65,8 +66,8 @@ class Fetched:
 def sync_month(lake: Lake, api: Api, month: str, known: Contract, plan: Plan, run_id: str) -> Landed:
     """Walks a month for each iTwin, lands it, and fetches the messages of the jobs that failed.
 
-    Raises NotAuthorised only when what was seen is safe in the lake; Busy if the month stays locked. A loss too large to be
-    believed is in `gone_refused`.
+    Raises NotAuthorised only when what was seen is safe in the lake; Busy if the month stays locked. A loss too
+    large to be believed is in `gone_refused`.
     """
     with _locked(lake, month, plan), _scratch(lake) as scratch:
         walks, files = _walk_all(api, month, plan, run_id, scratch)
@@ -104,7 +105,7 @@ def fetch_messages(lake: Lake, api: Api, month: str, known: Contract, plan: Plan
         if not wanted:
             return 0
         with ThreadPoolExecutor(plan.threads) as pool:
-            answers = list(pool.map(lambda job_id: _messages_of(api, job_id), wanted))
+            answers = list(pool.map(partial(_messages_of, api), wanted))
         rows = [row for row in answers if row is not None]
         if len(rows) < len(wanted):
             plan.tell(
@@ -116,13 +117,13 @@ def fetch_messages(lake: Lake, api: Api, month: str, known: Contract, plan: Plan
 
 
 @contextmanager
-def _locked(lake: Lake, month: str, plan: Plan) -> Iterator[None]:
+def _locked(lake: Lake, month: str, plan: Plan) -> Generator[None]:
     with exclusive(lake.data, month, wait_seconds=plan.wait_seconds, on_wait=plan.tell):
         yield
 
 
 @contextmanager
-def _scratch(lake: Lake) -> Iterator[Path]:
+def _scratch(lake: Lake) -> Generator[Path]:
     """A folder for what is on its way, beside the lake so that it has as much room."""
     parent = lake.data / "scratch"
     parent.mkdir(parents=True, exist_ok=True)

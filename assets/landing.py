@@ -1,7 +1,7 @@
 """Landing: what a run was shown of a month is compared with the ledger, and what is new is kept.
 
-The raw tables of the month change together or not at all: `observations` and `rejected_records` only where there is something
-new, `walks` always, for each walk is a fact. The caller holds the month's lock.
+The raw tables of the month change together or not at all: `observations` and `rejected_records` only where there is
+something new, `walks` always, for each walk is a fact. The caller holds the month's lock.
 """
 
 from __future__ import annotations
@@ -212,7 +212,8 @@ def _refuse_loss(asked: _Asked, jobs: int, walks: Sequence[Walk], landed: Landed
     message = (
         f"{landed.month} would lose more than {len(gone) - 1} of its {jobs} jobs at once: nothing was marked as gone "
         f"and everything was kept. Check that the account still sees its iTwins (first missing job: {gone[0][0]}); "
-        f"if the jobs were really deleted, run `jobledger sync --from {landed.month} --to {landed.month} --accept-gone`."
+        "if the jobs were really deleted, run `jobledger sync --accept-gone` with "
+        f"`--from {landed.month} --to {landed.month}`."
     )
     landed.gone_refused = TooManyGone(message)
     for walk in walks:
@@ -238,7 +239,7 @@ def _make_gone(con: duckdb.DuckDBPyConnection, gone: Iterable[tuple[str, str]]) 
 def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     names = ("walk_id", "new_jobs", "changed_jobs", "unchanged_jobs", "rejected", "outside", "conflicting")
     rows = run(con, f"SELECT {', '.join(names)} FROM ({statement('landing/counts')})")
-    found = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
+    found: dict[str, dict[str, Any]] = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
     for walk_id, vanished in run(con, "SELECT walk_id, count(*) FROM gone GROUP BY walk_id"):
         found.setdefault(walk_id, {})["vanished"] = vanished
     return found

@@ -6,6 +6,7 @@ A record is the text of one job as it was sent. Nothing is read out of it here: 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +30,11 @@ SCHEMA: Final = pa.schema(
         ("readable", pa.bool_()),
     ]
 )
-"""A record: who saw it, where on which page (from 1), when (UTC), its text, its hash, and whether it is JSON in UTF-8."""
+"""A record: who saw it, where on which page (from 1), when (UTC), its text, its hash, and whether it is JSON in
+UTF-8.
+"""
+
+_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}:,]', re.DOTALL)
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -75,6 +80,27 @@ class RecordFile:
             pa.array([row[2] for row in cut], pa.bool_()),
         ]
         self._writer.write_table(pa.Table.from_arrays(columns, schema=SCHEMA))
+
+
+def cut_by_brackets(page: bytes) -> tuple[list[bytes], bytes] | None:
+    """The records of a page, and the page without them, where one of them is no JSON and spoils the page for parsers.
+
+    Only strings, brackets and commas are looked at. None where the page has no whole list of `jobs`.
+    """
+    cut: list[bytes] = []
+    depth, begin, first, before = 0, 0, 0, (b"", b"")
+    for found in _MARKS.finditer(page):
+        mark = found.group()
+        if not first and depth == 1 and (*before, mark) == (b'"jobs"', b":", b"["):
+            begin = first = found.end()
+        elif first and depth == 2 and mark in (b",", b"]"):
+            cut.append(page[begin : found.start()].strip())
+            begin = found.end()
+            if mark == b"]":
+                return [] if cut == [b""] else cut, page[:first] + page[found.start() :]
+        before = (before[1], mark)
+        depth += (mark in (b"[", b"{")) - (mark in (b"]", b"}"))
+    return None
 
 
 def body_hash(record: bytes) -> str:

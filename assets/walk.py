@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +22,8 @@ from warehouse.months import Window
 
 PAGE_SIZE: Final = 1000
 SMALLEST_PAGE: Final = 2
-EMPTY_PAGES: Final = 20
-"""Empty pages in a row after which a chain is taken to be without end."""
+IDLE_PAGES: Final = 20
+"""Pages in a row, each empty or come before, after which a chain is taken to be without end."""
 
 
 class Api(Protocol):
@@ -68,7 +68,7 @@ class Walk:
 
 
 class EndlessChain(Exception):
-    """The pages of a walk go round in a circle, or on without anything on them."""
+    """The pages of a walk go round in a circle, or on without anything new on them."""
 
 
 def walk(
@@ -81,15 +81,16 @@ def walk(
                 walk.pages += 1
                 walk.records += len(page.records)
                 walk.clock_skew_seconds = page.clock_skew_seconds
+                # What came later was seen later, even if the clock was set back meanwhile.
+                walk.finished_at = max(page.received_at, walk.finished_at or page.received_at)
                 records.add(
                     (bytes(record) for record in page.records),
                     source="list",
-                    observed_at=page.received_at,
+                    observed_at=walk.finished_at,
                     walk_id=walk.walk_id,
                     walked_itwin_id=walk.itwin_id,
                     page=walk.pages,
                 )
-                walk.finished_at = page.received_at
                 if on_page:
                     on_page(walk)
         except (ApiError, EndlessChain) as error:
@@ -104,24 +105,22 @@ def _pages(api: Api, walk: Walk, page_size: int) -> Iterator[Page]:
     """The pages to the end of the chain; raises EndlessChain where it has none."""
     asked = window_filter(walk.window.start, walk.window.end, walk.itwin_id)
     page, size = _smaller_until_it_works(lambda top: api.first_page(asked, top, walk.tally), page_size)
-    links: set[str] = set()
+    links: set[bytes] = set()
     contents: set[bytes] = set()
-    empty = 0
+    idle = 0
     while True:
-        empty = 0 if page.records else empty + 1
-        if empty > EMPTY_PAGES:
-            raise EndlessChain(f"{empty} pages in a row were empty and each named a next one")
-        content = _fingerprint(page)
-        if page.records and content in contents:
-            raise EndlessChain("a page came again with the same records")
+        content = _fingerprint(page.records)
+        idle = idle + 1 if not page.records or content in contents else 0
+        if idle > IDLE_PAGES:
+            raise EndlessChain(f"{idle} pages in a row had nothing new and each named a next one")
         contents.add(content)
         yield page
         link = page.next_link
         if link is None:
             return
-        if link in links:
+        if _fingerprint([link.encode()]) in links:
             raise EndlessChain("a next link came again")
-        links.add(link)
+        links.add(_fingerprint([link.encode()]))
         page, size = _smaller_until_it_works(
             lambda top, link=link: api.next_page(link, walk.tally, top=top), min(page_size, size * 10)
         )
@@ -138,8 +137,8 @@ def _smaller_until_it_works(ask: Callable[[int], Page], size: int) -> tuple[Page
             size = max(SMALLEST_PAGE, size // 10)
 
 
-def _fingerprint(page: Page) -> bytes:
+def _fingerprint(parts: Iterable[bytes | memoryview]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
-    for record in page.records:
-        digest.update(bytes(record))
+    for part in parts:
+        digest.update(bytes(part))
     return digest.digest()

@@ -1,17 +1,20 @@
 """The assets as Dagster sees them: thin wiring over the functions of this floor.
 
-Four steps: `walks` asks the API, `core` flattens, `marts` answers, `published` opens the door for SQL. Each makes several
-tables, for an event per table is what the UI needs and a step per table is what it does not. Asset keys are table names.
+Four steps: `walks` asks the API, `core` flattens, `marts` answers, `published` opens the door for SQL. Each makes
+several tables, for an event per table is what the UI needs and a step per table is what it does not. Asset keys are
+table names.
 """
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
+from assets.checks import AGREEMENT, CORE_CHECKS, RAW_CHECKS, Check, Verdict, as_markdown, verify, verify_agreement
 from assets.errors import JobledgerError
 from assets.flatten import flatten_month
 from assets.history import Plan, sync_month
@@ -36,6 +39,9 @@ from warehouse.tables import (
 
 PUBLISHED = "history_duckdb"
 """Key of the asset that stands for the file `history.duckdb`."""
+
+STALE = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=3))
+"""A ledger that nobody refreshed for three hours is worth a look, for a day a fault."""
 
 RAW_STEP = "walk_the_api"
 CORE_STEP = "flatten"
@@ -73,7 +79,7 @@ def build_assets(start_month: str, known: Contract | None = None) -> list[dg.Ass
     """All assets, with monthly partitions from `start_month` ('YYYY-MM') to the present month."""
     known = known or contract()
     months = dg.MonthlyPartitionsDefinition(start_date=start_month, fmt="%Y-%m", timezone="UTC", end_offset=1)
-    return [_raw_assets(months), _core_assets(months, known), _mart_assets(known), _published_asset(known)]
+    return [_raw_assets(months, known), _core_assets(months, known), _mart_assets(known), _published_asset(known)]
 
 
 def all_tables(known: Contract) -> tuple[Table, ...]:
@@ -108,30 +114,33 @@ def asset_spec(table: Table, deps: Sequence[str] = ()) -> dg.AssetSpec:
     )
 
 
-def _raw_assets(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.AssetsDefinition:
     tables = (*RAW_TABLES, REJECTED_RECORDS)
 
     @dg.multi_asset(
         name=RAW_STEP,
         specs=[asset_spec(table) for table in tables],
+        check_specs=[check_spec(check) for check in RAW_CHECKS],
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def raw(
         context: dg.AssetExecutionContext, config: WalkConfig, ledger: LedgerResource
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Walks each month for each iTwin and keeps what is new."""
         plan, lake = ledger.plan(context.log.info, config.accept_gone), ledger.lake()
         refused: JobledgerError | None = None
         with ledger.api() as api:
             for month in context.partition_keys:
-                landed = sync_month(lake, api, month, contract(), plan, context.run_id)
+                landed = sync_month(lake, api, month, known, plan, context.run_id)
                 context.log.info(summary(landed))
                 context.add_asset_metadata(landed_metadata(landed), OBSERVATIONS.name, partition_key=month)
                 refused = refused or landed.gone_refused
         if refused is not None:
             raise refused
         yield from (dg.MaterializeResult(asset_key=table.name) for table in tables)
+        by_name = {table.name: table for table in ledger_tables(known)}
+        yield from _check_results(verify(lake, RAW_CHECKS, context.partition_keys, by_name, known))
 
     return raw
 
@@ -143,12 +152,13 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
     @dg.multi_asset(
         name=CORE_STEP,
         specs=[asset_spec(table, raw) for table in tables],
+        check_specs=[check_spec(check) for check in CORE_CHECKS],
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def core(
         context: dg.AssetExecutionContext, config: FlattenConfig, ledger: LedgerResource
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Flattens each month in one pass over its JSON, unless nothing changed."""
         lake = ledger.lake()
         for month in context.partition_keys:
@@ -159,6 +169,8 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
             for name, rows in done.rows.items():
                 context.add_asset_metadata({"dagster/partition_row_count": rows}, name, partition_key=month)
         yield from (dg.MaterializeResult(asset_key=table.name) for table in tables)
+        by_name = {table.name: table for table in ledger_tables(known)}
+        yield from _check_results(verify(lake, CORE_CHECKS, context.partition_keys, by_name, known))
 
     return core
 
@@ -187,38 +199,61 @@ def _mart_assets(known: Contract) -> dg.AssetsDefinition:
 def _published_asset(known: Contract) -> dg.AssetsDefinition:
     tables = all_tables(known)
 
-    @dg.asset(
+    spec = dg.AssetSpec(
         key=PUBLISHED,
         deps=[table.name for table in tables],
         group_name="published",
         description="history.duckdb, the door for SQL: a commented view, or table, for each table of the lake.",
         kinds={"duckdb"},
+        freshness_policy=STALE,
     )
-    def published(context: dg.AssetExecutionContext, ledger: LedgerResource) -> dg.MaterializeResult[Any]:
+
+    @dg.multi_asset(name="publish", specs=[spec], check_specs=[check_spec(AGREEMENT)])
+    def published(
+        context: dg.AssetExecutionContext, ledger: LedgerResource
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        """Builds the file beside its place, puts it there, and compares it with the lake."""
         lake = ledger.lake()
         with exclusive(lake.data, "publish", on_wait=context.log.info):
             place = publish(lake, tables, ledger.how_to_publish())
-        return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(place)), "tables": len(tables)})
+            verdict = verify_agreement(lake, tables)
+        metadata = {"path": dg.MetadataValue.path(str(place)), "tables": len(tables)}
+        yield dg.MaterializeResult(asset_key=PUBLISHED, metadata=metadata)
+        yield from _check_results([verdict])
 
     return published
+
+
+def check_spec(check: Check) -> dg.AssetCheckSpec:
+    """A check as Dagster shows it."""
+    return dg.AssetCheckSpec(name=check.name, asset=check.table, description=check.meaning, blocking=check.blocking)
+
+
+def _check_results(verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]:
+    for verdict in verdicts:
+        shown = {"rows": dg.MetadataValue.md(as_markdown(verdict.rows))} if verdict.offending else {}
+        yield dg.AssetCheckResult(
+            passed=verdict.holds,
+            asset_key=verdict.check.table,
+            check_name=verdict.check.name,
+            severity=dg.AssetCheckSeverity.ERROR if verdict.check.blocking else dg.AssetCheckSeverity.WARN,
+            metadata={"offending": verdict.offending, **shown},
+        )
 
 
 def write_dictionary(lake: Lake, tables: Mapping[str, Table], known: Contract) -> int:
     """Writes the data dictionary if it is not what it should be; gives its rows."""
     table = data_dictionary_declaration(known)
     rows = data_dictionary(tables.values(), known)
-    digest = {"contract": known.digest, "rows": str(hash_of(rows.to_pylist()))}
+    digest = {
+        "contract": known.digest,
+        "rows": hashlib.md5(repr(rows.to_pylist()).encode(), usedforsecurity=False).hexdigest(),
+    }
     if lake.metadata(table) != digest:
         with lake.staging() as staging:
             staging.write(table, None, rows, digest)
             staging.commit()
     return int(rows.num_rows)
-
-
-def hash_of(rows: list[dict[str, Any]]) -> str:
-    import hashlib
-
-    return hashlib.md5(repr(rows).encode(), usedforsecurity=False).hexdigest()
 
 
 def summary(landed: Landed) -> str:

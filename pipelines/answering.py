@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +27,9 @@ from warehouse.sql import statement
 
 
 def query(data: Path, text: str) -> pa.Table:
-    """The rows that a query on the ledger gives. Raises WrongUsage where there is no ledger, or for what is no query."""
+    """The rows that a query on the ledger gives. Raises WrongUsage where there is no ledger, or for what is no
+    query.
+    """
     place = door(data)
     if not place.exists():
         raise WrongUsage(f"There is no ledger at {place}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
@@ -50,8 +52,9 @@ def answer(data: Path, text: str, form: str, out: BinaryIO) -> None:
     elif form == "json":
         out.write(json.dumps(rows.to_pylist(), default=_as_text, ensure_ascii=False, indent=1).encode() + b"\n")
     else:
-        console = Console(file=_Text(out), width=None if out.isatty() else 400)
-        console.print(grid(rows))
+        page = TextIOWrapper(out, encoding="utf-8", write_through=True)
+        Console(file=page, width=None if out.isatty() else 400).print(grid(rows))
+        page.detach()
     out.flush()
 
 
@@ -95,24 +98,6 @@ def export(settings: Settings, file: Path) -> None:
     except OSError as error:
         raise WrongUsage(f"{file} cannot be written ({error.strerror}). Name another place.") from None
     err.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB", highlight=False)
-
-
-class _Text:
-    """A text stream over a binary one, for the console."""
-
-    encoding = "utf-8"
-
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = out
-
-    def write(self, text: str) -> int:
-        return self._out.write(text.encode())
-
-    def flush(self) -> None:
-        self._out.flush()
-
-    def isatty(self) -> bool:
-        return self._out.isatty()
 
 
 def _shown(value: Any) -> str:

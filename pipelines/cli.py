@@ -142,7 +142,7 @@ def sandbox(port: int, edition: str, faults: str | None) -> None:
 def _read_ids(name: str) -> list[str]:
     """Job ids, one a line; blank lines and what follows a # are passed over. Raises WrongUsage with file and line."""
     try:
-        text = click.get_text_stream("stdin").read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise WrongUsage(
             f"--ids {name}: the file cannot be read ({error}). Give a text file with one id a line."

@@ -22,22 +22,23 @@ class _OnlySentences(logging.Filter):
 
 
 class _Sentence(logging.Formatter):
-    """The message as the step wrote it."""
+    """The time and the message as the step wrote it."""
 
     def format(self, record: logging.LogRecord) -> str:
         meta: Any = getattr(record, "dagster_meta", {})
-        record.sentence = meta.get("orig_message") or record.getMessage()
-        return f"{self.formatTime(record, self.datefmt)}  {record.sentence}"
+        return f"{self.formatTime(record, '%H:%M:%S')}  {meta.get('orig_message') or record.getMessage()}"
 
 
-@dg.logger(description="The sentences of the steps, on stderr")
-def sentences(init_context: dg.InitLoggerContext) -> logging.Logger:
-    """The console logger of the job."""
+def _logger(_: dg.InitLoggerContext) -> logging.Logger:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Sentence("%(asctime)s  %(sentence)s", "%H:%M:%S"))
+    handler.setFormatter(_Sentence())
     handler.addFilter(_OnlySentences())
     logger = logging.getLogger("jobledger")
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.INFO)
     return logger
+
+
+sentences = dg.LoggerDefinition(_logger, description="The sentences of the steps, on stderr")
+"""The console logger of the job."""

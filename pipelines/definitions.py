@@ -7,6 +7,7 @@ import dagster as dg
 from assets.wiring import LedgerResource, build_assets
 from pipelines.console import sentences
 from pipelines.resources import SettingsResource
+from pipelines.schedules import build_schedules
 from pipelines.settings import start_month
 
 JOB_NAME = "sync"
@@ -17,11 +18,12 @@ def build_defs(ledger: LedgerResource | None = None, start: str | None = None) -
     job = dg.define_asset_job(
         JOB_NAME,
         selection=dg.AssetSelection.all(),
-        description="Walks the months that it is given, flattens them, makes the marts anew and publishes them for SQL.",
+        description="Walks the months that it is given, flattens them, makes the marts and opens the door for SQL.",
     )
     return dg.Definitions(
         assets=build_assets(start or start_month()),
         jobs=[job],
+        schedules=build_schedules(job),
         resources={"ledger": ledger or SettingsResource()},
         loggers={"console": sentences},
         executor=dg.in_process_executor,

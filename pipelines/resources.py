@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from assets.history import Plan
@@ -26,7 +26,7 @@ class SettingsResource(LedgerResource):
         return Lake(self.settings().data)
 
     @contextmanager
-    def api(self) -> Iterator[Api]:
+    def api(self) -> Generator[Api]:
         with self.settings().client() as client:
             yield client
 

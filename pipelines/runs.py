@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 
 from assets.wiring import PUBLISHED, RAW_STEP, all_tables
 from pipelines.definitions import JOB_NAME, build_defs
+from pipelines.selection import range_tags
 from pipelines.settings import Settings
 from warehouse.contract import contract
 from warehouse.engine import connection, run
 from warehouse.lake import Lake
-from warehouse.months import month_of, months_between, previous_month, stretches
-from warehouse.tables import JOBS, RAW_TABLES, REJECTED_RECORDS, WALKS
-
-RANGE_START: Final = "dagster/asset_partition_range_start"
-RANGE_END: Final = "dagster/asset_partition_range_end"
+from warehouse.months import stretches
+from warehouse.tables import RAW_TABLES, REJECTED_RECORDS, WALKS
 
 
 def dagster_home(data: Path) -> Path:
@@ -37,7 +34,7 @@ def dagster_home(data: Path) -> Path:
 
 
 @contextmanager
-def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+def instance(settings: Settings) -> Generator[dg.DagsterInstance]:
     """The Dagster instance of DAGSTER_HOME, or else the one in the data folder."""
     home = os.environ.get("DAGSTER_HOME") or str(dagster_home(settings.data))
     with dg.DagsterInstance.from_config(home) as found:
@@ -64,7 +61,7 @@ def run_months(
     for first, last in stretches(months):
         result = job.execute_in_process(
             instance=found,
-            tags={RANGE_START: first, RANGE_END: last},
+            tags=range_tags(first, last),
             run_config=_run_config(walk, accept_gone),
             asset_selection=chosen,
         )
@@ -78,33 +75,6 @@ def report_raw(found: dg.DagsterInstance, months: Sequence[str], metadata: Mappi
         for table in RAW_TABLES:
             event = dg.AssetMaterialization(asset_key=table.name, partition=month, metadata=metadata)
             found.report_runless_asset_event(event)
-
-
-def usual_months(settings: Settings, now: datetime | None = None) -> list[str]:
-    """The months that a sync without months asks for: the current, the previous, and the older ones with open jobs."""
-    current = month_of(now or datetime.now(UTC))
-    recent = [month for month in (previous_month(current), current) if month >= settings.start]
-    return sorted({*recent, *older_open_months(Lake(settings.data), settings.start, current)})
-
-
-def older_open_months(lake: Lake, start: str, current: str) -> list[str]:
-    """The months before the current and the previous one that hold open jobs which did not vanish."""
-    recent = (previous_month(current), current)
-    older = [month for month in lake.months(JOBS) if start <= month and month not in recent]
-    found: list[str] = []
-    with connection() as con:
-        for month in older:
-            open_jobs = (
-                f"SELECT 1 FROM {lake.source(JOBS, month)} WHERE outcome = 'open' AND vanished_at IS NULL LIMIT 1"
-            )
-            if run(con, open_jobs):
-                found.append(month)
-    return found
-
-
-def every_month(settings: Settings, now: datetime | None = None) -> list[str]:
-    """All months from JOBLEDGER_START to the current one."""
-    return months_between(settings.start, month_of(now or datetime.now(UTC)))
 
 
 def incomplete_walks(settings: Settings, run_ids: Sequence[str], months: Sequence[str]) -> list[tuple[str, str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from assets.history import Fetched, Plan, fetch_by_id
-from pipelines import runs
+from pipelines import runs, selection
 from pipelines.console import err
 from pipelines.settings import Settings
 from warehouse.contract import contract
@@ -21,9 +21,9 @@ def months_to_sync(
     """The months that the command line asks for; raises WrongUsage for a month that cannot be synced."""
     now = now or datetime.now(UTC)
     if everything:
-        return runs.every_month(settings, now)
+        return selection.every_month(settings, now)
     if first is None and last is None:
-        return runs.usual_months(settings, now)
+        return selection.usual_months(settings, now)
     months = months_between(first or settings.start, last or month_of(now))
     if months[0] < settings.start:
         raise WrongUsage(

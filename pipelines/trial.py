@@ -15,7 +15,7 @@ from typing import Final
 from rich.console import Console
 
 from assets.wiring import all_tables
-from pipelines import runs, syncing
+from pipelines import selection, syncing
 from pipelines.answering import grid, query
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import read_settings
@@ -40,7 +40,7 @@ def main() -> int:
         os.environ.update(sandbox_environment(sandbox.url, world.itwins, months[0]))
         settings = read_settings()
         settings.data.mkdir(parents=True, exist_ok=True)
-        complete = syncing.sync_months(settings, runs.every_month(settings), accept_gone=False)
+        complete = syncing.sync_months(settings, selection.every_month(settings), accept_gone=False)
     tell(settings.data, time.monotonic() - began)
     return 0 if complete else 4
 
@@ -69,7 +69,7 @@ def tell(data: Path, seconds: float) -> None:
         f"FROM {table.name}"
         for place, table in enumerate(all_tables(contract()))
     )
-    rows = query(data, f"SELECT table_name, \"group\", rows FROM ({counts}) ORDER BY place")
+    rows = query(data, f'SELECT table_name, "group", rows FROM ({counts}) ORDER BY place')
     console.print(grid(rows, "Tables"))
     for title, name in ANSWERS:
         console.print()
@@ -80,7 +80,7 @@ def tell(data: Path, seconds: float) -> None:
         f"  {door(data)}   DuckDB, a view per table\n"
         f"  {data}/dagster/       the runs, for the UI\n"
         "Next:\n"
-        f"  JOBLEDGER_DATA={data} .venv/bin/jobledger sql \"select type, count(*) from jobs group by 1\"\n"
+        f'  JOBLEDGER_DATA={data} .venv/bin/jobledger sql "select type, count(*) from jobs group by 1"\n'
         f"  JOBLEDGER_DATA={data} .venv/bin/jobledger status\n"
         "  make ui                      the runs and tables in Dagster, on http://127.0.0.1:3000\n"
         "  cp .env.example .env         then fill it in and sync your own jobs: .venv/bin/jobledger sync --all",

@@ -25,7 +25,7 @@ def main() -> None:
     os.environ["JOBLEDGER_DATA"] = str(data)
     os.environ.setdefault("DAGSTER_HOME", str(dagster_home(data)))
     host, port = ADDRESS
-    print(f"http://{host}:{port}  (Ctrl-C ends it; launched runs wait in the queue while it is not running)", file=sys.stderr)
+    print(f"http://{host}:{port}  (Ctrl-C ends it; launched runs stay queued without it)", file=sys.stderr)
     arguments = ["dagster", "dev", "--workspace", "workspace.yaml", "--host", host, "--port", port]
     os.execv(str(Path(sys.executable).with_name("dagster")), arguments)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ MEMORY_LIMIT: Final = "1GB"
 
 
 @contextmanager
-def connection(database: str | Path = ":memory:", *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def connection(database: str | Path = ":memory:", *, read_only: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
     """A connection that is closed in the end. The session's time zone is UTC."""
     con = duckdb.connect(str(database), read_only=read_only)
     try:

@@ -1,4 +1,6 @@
-"""What jobledger raises on purpose, on every floor. The failures of the API are a tree of their own in `assets.errors`."""
+"""What jobledger raises on purpose, on every floor. The failures of the API are a tree of their own in
+`assets.errors`.
+"""
 
 
 class JobledgerError(Exception):

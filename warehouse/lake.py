@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +69,12 @@ class Lake:
         names = ", ".join(quote(str(file)) for file in files)
         return f"read_parquet([{names}], hive_partitioning = false)"
 
+    def source_of_months(self, table: Table, months: Iterable[str]) -> str:
+        """What to SELECT some months of a monthly table from."""
+        files = [self.path(table, month) for month in months]
+        names = ", ".join(quote(str(file)) for file in files if file.exists())
+        return f"read_parquet([{names}], hive_partitioning = false)" if names else f"({table.empty_select})"
+
     def metadata(self, table: Table, month: str | None = None) -> dict[str, str]:
         """What was written into the footer of a table's file beside its rows; empty where there is no file."""
         place = self.path(table, month)
@@ -79,7 +85,7 @@ class Lake:
         return {key.removeprefix(METADATA_PREFIX): value for key, value in pairs if key.startswith(METADATA_PREFIX)}
 
     @contextmanager
-    def staging(self) -> Iterator[Staging]:
+    def staging(self) -> Generator[Staging]:
         """Files to be put in place together: `commit` does it, leaving without it forgets them."""
         staging = Staging(self)
         try:
@@ -138,7 +144,9 @@ class Staging:
 def copy_to(
     con: duckdb.DuckDBPyConnection, table: Table, rows: str, path: Path, metadata: Mapping[str, str] | None = None
 ) -> int:
-    """Writes `rows` (a name, or a SELECT in brackets) as a table's Parquet file, in the order of its key; gives their count."""
+    """Writes `rows` (a name, or a SELECT in brackets) as a table's Parquet file, in the order of its key; gives
+    their count.
+    """
     entries = ", ".join(f"{quote(key)}: {quote(value)}" for key, value in footer(metadata or {}).items())
     options = (
         f"FORMAT parquet, COMPRESSION {COMPRESSION}, COMPRESSION_LEVEL {COMPRESSION_LEVEL}, "

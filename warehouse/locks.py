@@ -5,7 +5,7 @@ The operating system drops a lock when its process ends, however it ends, so a c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ WAIT_SECONDS: Final = 600.0
 @contextmanager
 def exclusive(
     data: Path, name: str, *, wait_seconds: float = WAIT_SECONDS, on_wait: Callable[[str], None] | None = None
-) -> Iterator[None]:
+) -> Generator[None]:
     """Holds the lock `name` (a month, or what is not monthly) of a data folder.
 
     Calls `on_wait` with a sentence if somebody else holds it, waits, and raises Busy after `wait_seconds`.

@@ -43,7 +43,8 @@ def previous_month(month: str) -> str:
 
 def months_between(first: str, last: str) -> list[str]:
     """The months from `first` to `last`, both included; raises WrongUsage if they stand the wrong way round."""
-    window(first), window(last)
+    for month in (first, last):
+        window(month)
     if first > last:
         raise WrongUsage(f"The months {first} to {last} stand the wrong way round.")
     months = [first]

@@ -16,8 +16,8 @@ from warehouse.errors import WrongUsage
 def sql(text: str, *, data: str | Path | None = None, **params: Any) -> pd.DataFrame:
     """The answer to a query on the ledger as a data frame; times are UTC, durations seconds.
 
-    `$name` in the text stands for the parameter `name`. The ledger is the one in `data`, else in JOBLEDGER_DATA, else in
-    `./data`; it is opened read-only. Raises WrongUsage where there is none.
+    `$name` in the text stands for the parameter `name`. The ledger is the one in `data`, else in JOBLEDGER_DATA,
+    else in `./data`; it is opened read-only. Raises WrongUsage where there is none.
     """
     place = door(Path(data or os.environ.get("JOBLEDGER_DATA") or "data"))
     if not place.exists():

@@ -172,7 +172,8 @@ def snake_case(api_field: str) -> str:
     """The canonical name that an API field has unless the contract says otherwise.
 
     A word begins at a capital after a small letter and at `As` before a format; a dimension (2D, 3D) ends the word that
-    it belongs to: `locations3DAAsGeoJSON` gives `locations3d_a_as_geojson`, `objects3DAs3DTiles` `objects3d_as_3d_tiles`.
+    it belongs to: `locations3DAAsGeoJSON` gives `locations3d_a_as_geojson`, `objects3DAs3DTiles`
+    `objects3d_as_3d_tiles`.
     """
     text = api_field.replace("GeoJSON", "Geojson")
     text = re.sub(r"(?<=[A-Za-z0-9])(?=As[A-Z0-9])", "_", text)
@@ -185,7 +186,7 @@ def snake_case(api_field: str) -> str:
 @cache
 def contract() -> Contract:
     """The contract that ships with jobledger."""
-    folder = resources.files(__package__)
+    folder = resources.files(__name__)
     envelope = tomllib.loads(folder.joinpath("envelope.toml").read_text(encoding="utf-8"))
     editions = tuple(envelope["editions"])
     lines = folder.joinpath("fields.csv").read_text(encoding="utf-8").splitlines()

@@ -1,7 +1,7 @@
 """The marts: what people ask of the ledger, each one table made by one SELECT.
 
-A mart is a declaration (in one of the modules here) and a `.sql` file of the same name beside it. The SELECT sees a view
-for each table that the mart reads, and the one-row view `clock(as_of)`: the end of the newest complete walk, null
+A mart is a declaration (in one of the modules here) and a `.sql` file of the same name beside it. The SELECT sees a
+view for each table that the mart reads, and the one-row view `clock(as_of)`: the end of the newest complete walk, null
 before there is one. Nothing here runs the SQL; that is the work of `assets.marts`.
 """
 
@@ -31,4 +31,4 @@ class Mart:
     @property
     def sql(self) -> str:
         """The SELECT that gives the table's columns by name."""
-        return resources.files(__package__).joinpath(f"{self.name}.sql").read_text(encoding="utf-8")
+        return resources.files(__name__).joinpath(f"{self.name}.sql").read_text(encoding="utf-8")

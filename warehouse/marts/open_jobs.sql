@@ -109,7 +109,10 @@ aged AS (
         CASE WHEN open_now.phase = 'run' THEN usual.run_jobs ELSE usual.queue_jobs END AS usual_jobs,
         CASE WHEN open_now.phase = 'run' THEN usual.run_p50 ELSE usual.queue_p50 END AS usual_seconds_p50,
         CASE WHEN open_now.phase = 'run' THEN usual.run_p95 ELSE usual.queue_p95 END AS usual_seconds_p95,
-        CASE WHEN seen.finished_at > open_now.changed_at THEN seen.finished_at ELSE open_now.changed_at END AS last_seen_at
+        CASE
+            WHEN open_now.changed_at >= seen.finished_at THEN open_now.changed_at
+            ELSE coalesce(seen.finished_at, open_now.changed_at)
+        END AS last_seen_at
     FROM open_now
     LEFT JOIN usual ON usual.type IS NOT DISTINCT FROM open_now.type
     LEFT JOIN stretches ON stretches.job_id = open_now.job_id

@@ -7,25 +7,18 @@
 --   was made; seconds_after_end is below zero where it was seen before the job ended.
 WITH versions AS (
     SELECT
-        observations.job_id,
-        observations.observed_at,
-        jobs.itwin_id,
-        jobs.type,
-        jobs.ended_at,
+        job_id,
+        observed_at,
         -- A body without the word tells no units: it need not be parsed.
-        CASE WHEN observations.body LIKE '%Units"%' THEN observations.body -> '$.executionInfo' END AS info
+        CASE WHEN body LIKE '%Units"%' THEN body -> '$.executionInfo' END AS info
     FROM observations
-    INNER JOIN jobs ON jobs.job_id = observations.job_id
-    WHERE observations.http_status = 200 AND jobs.versions > 1
+    WHERE http_status = 200 AND job_id IN (SELECT job_id FROM jobs WHERE versions > 1)
 ),
 
 told AS (
     SELECT
         job_id,
         observed_at,
-        itwin_id,
-        type,
-        ended_at,
         CASE
             WHEN json_type(info, '$.processingUnits') IN ('BIGINT', 'UBIGINT', 'DOUBLE')
                 THEN CAST(info ->> '$.processingUnits' AS DOUBLE)
@@ -37,28 +30,32 @@ told AS (
     FROM versions
 ),
 
+-- A number too large to be one (1e999) is no value, as in jobs.
+finite AS (
+    SELECT
+        job_id,
+        observed_at,
+        CASE WHEN isfinite(processing_units) THEN processing_units END AS processing_units,
+        CASE WHEN isfinite(estimated_units) THEN estimated_units END AS estimated_units
+    FROM told
+),
+
 valued AS (
     SELECT
         job_id,
         observed_at,
-        itwin_id,
-        type,
-        ended_at,
         coalesce(processing_units, estimated_units) AS units,
         CASE
             WHEN processing_units IS NOT NULL THEN 'processingUnits'
             WHEN estimated_units IS NOT NULL THEN 'estimatedUnits'
         END AS field
-    FROM told
+    FROM finite
 ),
 
 compared AS (
     SELECT
         job_id,
         observed_at,
-        itwin_id,
-        type,
-        ended_at,
         units,
         field,
         row_number() OVER (PARTITION BY job_id ORDER BY observed_at) AS version,
@@ -68,15 +65,21 @@ compared AS (
 )
 
 SELECT
-    job_id,
-    itwin_id,
-    type,
-    units_before AS from_units,
-    units AS to_units,
-    field_before AS from_field,
-    field AS to_field,
-    observed_at AS changed_at,
-    ended_at,
-    (epoch_us(observed_at) - epoch_us(ended_at)) / 1e6 AS seconds_after_end
+    compared.job_id,
+    jobs.itwin_id,
+    jobs.type,
+    compared.units_before AS from_units,
+    compared.units AS to_units,
+    compared.field_before AS from_field,
+    compared.field AS to_field,
+    compared.observed_at AS changed_at,
+    jobs.ended_at,
+    (epoch_us(compared.observed_at) - epoch_us(jobs.ended_at)) / 1e6 AS seconds_after_end
 FROM compared
-WHERE version > 1 AND (units IS DISTINCT FROM units_before OR field IS DISTINCT FROM field_before)
+INNER JOIN jobs ON jobs.job_id = compared.job_id
+WHERE
+    compared.version > 1
+    AND (
+        compared.units IS DISTINCT FROM compared.units_before
+        OR compared.field IS DISTINCT FROM compared.field_before
+    )

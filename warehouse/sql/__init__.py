@@ -11,7 +11,7 @@ from warehouse.engine import run
 
 def statement(name: str) -> str:
     """The text of `<name>.sql`; folders are separated by a slash: 'flatten/jobs'."""
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    return resources.files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
 def run_macros(con: duckdb.DuckDBPyConnection) -> None:

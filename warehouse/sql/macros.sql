@@ -43,3 +43,9 @@ CREATE OR REPLACE TEMP MACRO path_step(key) AS
         WHEN regexp_full_match(key, '[A-Za-z_][A-Za-z0-9_]*') THEN '.' || key
         ELSE '."' || replace(key, '"', '\"') || '"'
     END;
+
+-- The JSON pointer to a key in a folder ('specifications.inputs'; '' is the record itself). It can name every key, which
+-- DuckDB's JSON paths cannot.
+CREATE OR REPLACE TEMP MACRO pointer(folder, key) AS
+    CASE folder WHEN '' THEN '' ELSE '/' || replace(folder, '.', '/') END
+    || '/' || replace(replace(key, '~', '~0'), '/', '~1');

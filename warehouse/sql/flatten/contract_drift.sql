@@ -1,6 +1,7 @@
 -- Grain: job type, JSON path, kind and edition.
 -- Counts: the jobs of the month whose newest version differs from the contract there. An anti-join of what was seen against
--- what is known. Leaves out: the single fields of a type that is itself unknown; null values, which are no values; what
+-- what is known. A number that an integer column cannot hold is of a wrong type; a start or end that cannot be read
+-- breaks the pattern of a time. Leaves out: the single fields of a type that is itself unknown; null values, which are no values; what
 -- an edition lacks but another one has.
 WITH identified AS (
     SELECT
@@ -8,6 +9,8 @@ WITH identified AS (
         p.type,
         p.state,
         p.name,
+        p.started_text,
+        p.ended_text,
         j.edition,
         j.candidates,
         lpad(epoch_us(p.created_at)::VARCHAR, 20, '0') || p.job_id AS sort_key
@@ -48,14 +51,12 @@ shape_types AS (
 
 envelope_faults AS (
     SELECT
-        type, edition, jobs, first_key, last_key,
-        '$' || CASE folder WHEN '' THEN '' ELSE '.' || folder END || path_step(key) AS path,
-        'unknown_field' AS kind
+        type, edition, jobs, first_key, last_key, folder, key, 'unknown_field' AS kind
     FROM shape_keys AS k
     ANTI JOIN contract_envelope AS e ON e.folder = k.folder AND e.key = k.key
     UNION ALL
     SELECT
-        t.type, t.edition, t.jobs, t.first_key, t.last_key, t.path,
+        t.type, t.edition, t.jobs, t.first_key, t.last_key, e.folder, e.key,
         CASE WHEN coalesce(t.json_type, 'NULL') = 'NULL' THEN 'missing_required' ELSE 'wrong_type' END
     FROM shape_types AS t
     INNER JOIN contract_envelope AS e ON e.path = t.path
@@ -66,24 +67,33 @@ envelope_faults AS (
 ),
 
 single_faults AS (
-    SELECT i.*, '$.type' AS path, 'unknown_type' AS kind
+    SELECT i.*, '' AS folder, 'type' AS key, 'unknown_type' AS kind
     FROM identified AS i
     WHERE i.type IS NOT NULL AND i.type NOT IN (SELECT job_type FROM contract_types)
     UNION ALL
-    SELECT i.*, '$.state', 'unknown_state'
+    SELECT i.*, '', 'state', 'unknown_state'
     FROM identified AS i
     WHERE i.state IS NOT NULL AND i.state NOT IN (SELECT state FROM contract_states)
     UNION ALL
-    SELECT i.*, '$.name', 'pattern'
+    SELECT i.*, '', 'name', 'pattern'
     FROM identified AS i
     INNER JOIN contract_envelope AS e ON e.path = '$.name'
     WHERE i.name IS NOT NULL AND NOT matches_pattern(i.name, e.pattern)
+    UNION ALL
+    SELECT i.*, 'executionInfo', 'startedDateTime', 'pattern'
+    FROM identified AS i
+    WHERE i.started_text IS NOT NULL AND utc_time(i.started_text) IS NULL
+    UNION ALL
+    SELECT i.*, 'executionInfo', 'endedDateTime', 'pattern'
+    FROM identified AS i
+    WHERE i.ended_text IS NOT NULL AND utc_time(i.ended_text) IS NULL
 ),
 
 known_fields AS (
     SELECT
         job_type, part, api_field,
         any_value(json_types) AS json_types,
+        bool_or(is_whole) AS is_whole,
         any_value(pattern) AS pattern,
         any_value(needs) AS needs
     FROM contract_fields
@@ -91,18 +101,22 @@ known_fields AS (
 ),
 
 compared AS (
-    SELECT e.*, f.api_field IS NULL AS unknown, f.json_types, f.pattern, f.needs
+    SELECT e.*, f.api_field IS NULL AS unknown, f.json_types, f.is_whole, f.pattern, f.needs
     FROM entries AS e
     INNER JOIN contract_types AS t ON t.job_type = e.type
     LEFT JOIN known_fields AS f ON f.job_type = e.type AND f.part = e.part AND f.api_field = e.api_field
     WHERE f.api_field IS NULL OR NOT list_contains(f.json_types, e.json_type)
-        OR f.pattern <> '' OR f.needs <> ''
+        OR f.is_whole OR f.pattern <> '' OR f.needs <> ''
 ),
 
 entry_faults AS (
     SELECT job_id, part, api_field, 'unknown_field' AS kind FROM compared WHERE unknown
     UNION ALL
     SELECT job_id, part, api_field, 'wrong_type' FROM compared WHERE NOT unknown AND NOT list_contains(json_types, json_type)
+    UNION ALL
+    SELECT job_id, part, api_field, 'wrong_type'
+    FROM compared
+    WHERE is_whole AND list_contains(json_types, json_type) AND json_whole(value) IS NULL
     UNION ALL
     SELECT job_id, part, api_field, 'pattern'
     FROM compared
@@ -137,31 +151,31 @@ missing_fields AS (
 ),
 
 per_job AS (
-    SELECT type, edition, job_id, sort_key, path, kind FROM single_faults
+    SELECT type, edition, job_id, sort_key, folder, key, kind FROM single_faults
     UNION ALL
-    SELECT i.type, i.edition, i.job_id, i.sort_key, '$.specifications.' || f.part || path_step(f.api_field), f.kind
+    SELECT i.type, i.edition, i.job_id, i.sort_key, 'specifications.' || f.part, f.api_field, f.kind
     FROM (SELECT * FROM entry_faults UNION ALL SELECT * FROM missing_fields) AS f
     INNER JOIN identified AS i ON i.job_id = f.job_id
 ),
 
 counted AS (
-    SELECT type, path, kind, edition, count(*) AS jobs, min(sort_key) AS first_key, max(sort_key) AS last_key
+    SELECT type, folder, key, kind, edition, count(*) AS jobs, min(sort_key) AS first_key, max(sort_key) AS last_key
     FROM per_job
     GROUP BY ALL
     UNION ALL
-    SELECT type, path, kind, edition, sum(jobs)::BIGINT, min(first_key), max(last_key)
+    SELECT type, folder, key, kind, edition, sum(jobs)::BIGINT, min(first_key), max(last_key)
     FROM envelope_faults
     GROUP BY ALL
 )
 
 SELECT
     c.type,
-    c.path,
+    '$' || CASE c.folder WHEN '' THEN '' ELSE '.' || c.folder END || path_step(c.key) AS path,
     c.kind,
     c.edition,
     c.jobs,
     substr(c.first_key, 21) AS first_job_id,
     substr(c.last_key, 21) AS last_job_id,
-    left(json_extract(n.body, c.path)::VARCHAR, 200) AS example
+    left(json_extract(n.body, pointer(c.folder, c.key))::VARCHAR, 200) AS example
 FROM counted AS c
 LEFT JOIN newest AS n ON n.job_id = substr(c.first_key, 21)

@@ -1,0 +1,73 @@
+"""When the job runs by itself: hourly, daily and weekly, each off until it is switched on in the UI.
+
+A schedule asks for months and nothing else; the job does the rest. Months without gaps between them are one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from pipelines.selection import every_month, older_open_months, range_tags, recent_months
+from pipelines.settings import Settings, read_settings
+from warehouse.lake import Lake
+from warehouse.months import month_of, stretches
+
+Months = Callable[[Settings, datetime], Sequence[str]]
+
+
+def _recent(settings: Settings, now: datetime) -> Sequence[str]:
+    return recent_months(settings.start, now)
+
+
+def _older_open(settings: Settings, now: datetime) -> Sequence[str]:
+    return older_open_months(Lake(settings.data), settings.start, month_of(now))
+
+
+def build_schedules(job: dg.UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:
+    """The three schedules of the job."""
+    return [
+        _schedule(job, "hourly_recent_months", "0 * * * *", "Every hour: the current and the previous month.", _recent),
+        _schedule(
+            job,
+            "daily_older_open_months",
+            "30 2 * * *",
+            "Every day at 02:30 UTC: the older months that still hold open jobs; nothing where there are none.",
+            _older_open,
+        ),
+        _schedule(
+            job,
+            "weekly_all_months",
+            "0 4 * * 0",
+            "Every Sunday at 04:00 UTC: all months from JOBLEDGER_START, for what changed late and what vanished.",
+            every_month,
+        ),
+    ]
+
+
+def _schedule(
+    job: dg.UnresolvedAssetJobDefinition, name: str, cron: str, description: str, months: Months
+) -> dg.ScheduleDefinition:
+    def requests(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        when = context.scheduled_execution_time.astimezone(UTC)
+        wanted = months(read_settings(), when)
+        if not wanted:
+            return dg.SkipReason("No month to sync: no older month holds open jobs.")
+        return [_request(name, when, first, last) for first, last in stretches(wanted)]
+
+    return dg.ScheduleDefinition(
+        name=name,
+        job=job,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        description=description,
+        execution_fn=requests,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+    )
+
+
+def _request(name: str, when: datetime, first: str, last: str) -> dg.RunRequest:
+    """A run for a stretch of months; the key keeps a tick that is evaluated twice from running twice."""
+    return dg.RunRequest(run_key=f"{name} {when.isoformat()} {first}", tags=range_tags(first, last))
