@@ -316,7 +316,7 @@ def _read_page(reply: _Reply) -> Page:
 
 
 def _decoded_page(reply: _Reply) -> _PageBody:
-    """A page's records and link; a record that is no JSON is cut out as it is, so that it costs its neighbours nothing."""
+    """A page's records and link. A record that is no JSON is cut out as it is and costs its neighbours nothing."""
     try:
         return _decoded(reply, _PageBody)
     except Malformed:

@@ -6,7 +6,7 @@ All that is needed comes as arguments; Dagster's assets and the command line are
 from __future__ import annotations
 
 import shutil
-import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ import pyarrow as pa
 from assets.client import Answer, Tally
 from assets.errors import ApiError, NotAuthorised
 from assets.flatten import REVISION
-from assets.landing import Landed, job_of, land
+from assets.landing import Landed, is_about, job_of, land
 from assets.records import RecordFile
 from assets.walk import PAGE_SIZE, Api, Walk, walk
 from warehouse.contract import Contract
@@ -36,6 +36,8 @@ from warehouse.tables import MESSAGE_OBSERVATIONS, OBSERVATIONS
 
 THREADS: Final = 8
 MANY_PAGES: Final = 10
+BY_ID: Final = "by_id"
+"""Name of the lock and of the scratch folder of `fetch_by_id`."""
 
 
 def _quiet(_: str) -> None:
@@ -56,11 +58,15 @@ class Plan:
 
 @dataclass
 class Fetched:
-    """What `fetch_by_id` found: the months that it touched, and the ids that the API does not know."""
+    """What `fetch_by_id` found: the months that it touched, and the ids that the API does not know.
+
+    `failed` says why an id could not be asked for; `refusal` is the API's refusal of the token.
+    """
 
     landed: dict[str, Landed] = field(default_factory=dict[str, Landed])
     not_found: list[str] = field(default_factory=list[str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
+    refusal: NotAuthorised | None = None
 
 
 def sync_month(lake: Lake, api: Api, month: str, known: Contract, plan: Plan, run_id: str) -> Landed:
@@ -69,9 +75,10 @@ def sync_month(lake: Lake, api: Api, month: str, known: Contract, plan: Plan, ru
     Raises NotAuthorised only when what was seen is safe in the lake; Busy if the month stays locked. A loss too
     large to be believed is in `gone_refused`.
     """
-    with _locked(lake, month, plan), _scratch(lake) as scratch:
+    with _locked(lake, month, plan), _scratch(lake, month) as scratch:
         walks, files = _walk_all(api, month, plan, run_id, scratch)
         landed = land(lake, window(month), walks, files, known, api=api, scratch=scratch, accept_gone=plan.accept_gone)
+        _tell_missing(landed, plan)
         refusal = landed.refusal or next((walk.refusal for walk in walks if walk.refusal), None)
         if refusal is not None:
             raise refusal
@@ -82,16 +89,22 @@ def sync_month(lake: Lake, api: Api, month: str, known: Contract, plan: Plan, ru
 def fetch_by_id(lake: Lake, api: Api, ids: Sequence[str], known: Contract, plan: Plan) -> Fetched:
     """Fetches jobs by id and lands each in the month of its creation; walks nothing.
 
-    An id that the API does not know is listed in `not_found`, one that could not be asked for in `failed`.
+    An id that the API does not know is listed in `not_found`, one that could not be asked for in `failed`. Raises
+    NotAuthorised only when what was seen is safe in the lake; Busy if a month, or another fetch, stays locked.
     """
     fetched = Fetched()
-    with _scratch(lake) as scratch:
+    with _locked(lake, BY_ID, plan), _scratch(lake, BY_ID) as scratch:
         file = scratch / "records.parquet"
         _fetch_into(api, list(dict.fromkeys(ids)), plan, file, fetched)
         for month, of_month in sorted(_by_month(file).items()):
             with _locked(lake, month, plan):
-                fetched.landed[month] = land(lake, window(month), [], [of_month], known)
-                fetch_messages(lake, api, month, known, plan)
+                fetched.landed[month] = landed = land(lake, window(month), [], [of_month], known)
+                if landed.new_rejects:
+                    plan.tell(f"{month}: {landed.new_rejects} answers cannot become a row; see rejected_records.")
+                if fetched.refusal is None:
+                    fetch_messages(lake, api, month, known, plan)
+    if fetched.refusal is not None:
+        raise fetched.refusal
     return fetched
 
 
@@ -123,11 +136,14 @@ def _locked(lake: Lake, month: str, plan: Plan) -> Generator[None]:
 
 
 @contextmanager
-def _scratch(lake: Lake) -> Generator[Path]:
-    """A folder for what is on its way, beside the lake so that it has as much room."""
-    parent = lake.data / "scratch"
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=parent))
+def _scratch(lake: Lake, name: str) -> Generator[Path]:
+    """A folder for what is on its way, beside the lake so that it has as much room.
+
+    The caller holds the lock `name`, so what is there already was left by a run that died.
+    """
+    folder = lake.data / "scratch" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
         yield folder
     finally:
@@ -137,38 +153,59 @@ def _scratch(lake: Lake) -> Generator[Path]:
 def _walk_all(api: Api, month: str, plan: Plan, run_id: str, scratch: Path) -> tuple[list[Walk], list[Path]]:
     """Walks the month for each iTwin, several side by side."""
     scopes: list[str | None] = [*plan.itwin_ids] or [None]
+    stop = threading.Event()
+
+    def go_on(done: Walk) -> None:
+        if stop.is_set():
+            raise InterruptedError(f"{done} was interrupted")
 
     def one(scope: str | None) -> tuple[Walk, Path]:
         file = scratch / f"{uuid.uuid4().hex}.parquet"
-        done = walk(api, Walk(window(month), scope, run_id), file, page_size=plan.page_size)
+        done = walk(api, Walk(window(month), scope, run_id), file, page_size=plan.page_size, on_page=go_on)
         if done.pages > MANY_PAGES or not done.complete:
             plan.tell(f"{done}: {done.records} records on {done.pages} pages")
         return done, file
 
     with ThreadPoolExecutor(max(1, min(plan.threads, len(scopes)))) as pool:
-        pairs = list(pool.map(one, scopes))
+        try:
+            pairs = list(pool.map(one, scopes))
+        except BaseException:
+            stop.set()  # the other walks end after their page, so that an interrupted run ends at once
+            raise
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
 def _fetch_into(api: Api, ids: Sequence[str], plan: Plan, file: Path, fetched: Fetched) -> None:
-    """Asks for each id and writes the answers to `file`; raises NotAuthorised if the token is refused."""
+    """Asks for each id and writes the answers to `file`; nobody is asked any more once the token is refused."""
 
     def one(job_id: str) -> Answer | ApiError:
+        if fetched.refusal is not None:
+            return fetched.refusal
         try:
             return api.job(job_id, Tally())
         except ApiError as error:
+            if isinstance(error, NotAuthorised) and error.status != 403:
+                fetched.refusal = error
             return error
 
     with ThreadPoolExecutor(plan.threads) as pool, RecordFile(file) as records:
         for job_id, answer in zip(ids, pool.map(one, ids), strict=True):
-            if isinstance(answer, NotAuthorised) and answer.status != 403:
-                raise answer
             if isinstance(answer, ApiError):
                 fetched.failed[job_id] = str(answer)
             elif answer.status == 404:
                 fetched.not_found.append(job_id)
             else:
                 records.add([job_of(answer)], source="get", observed_at=answer.received_at)
+                if not is_about(answer, job_id):
+                    fetched.failed[job_id] = "the API answered with another job, which was kept"
+
+
+def _tell_missing(landed: Landed, plan: Plan) -> None:
+    if landed.missing_ids:
+        plan.tell(
+            f"{landed.month}: {len(landed.missing_ids)} open jobs that came by id could not be refreshed "
+            f"(first: {landed.missing_ids[0]}); they stay as they were."
+        )
 
 
 def _by_month(file: Path) -> dict[str, Path]:

@@ -43,7 +43,10 @@ class TooManyGone(JobledgerError):
 
 @dataclass
 class Landed:
-    """What landing a month changed. `gone_refused` is set where a loss was too large to be believed."""
+    """What landing a month changed. `gone_refused` is set where a loss was too large to be believed.
+
+    `missing_ids` are the open jobs that no walk covers and that could not be refreshed by id.
+    """
 
     month: str
     walks: list[Walk]
@@ -57,6 +60,14 @@ class Landed:
 
 class _JobAnswer(msgspec.Struct):
     job: msgspec.Raw
+
+
+class _Identity(msgspec.Struct):
+    id: str | int | None = None
+
+
+class _IdentityAnswer(msgspec.Struct):
+    job: _Identity
 
 
 class _ErrorAnswer(msgspec.Struct):
@@ -155,13 +166,22 @@ def _ask_by_id(
     with RecordFile(file) as records:
         for job_id, why, walk_id in unlisted:
             walk = by_id.get(walk_id)
-            _ask_one(api, job_id, why, walk, records, asked, landed)
-            too_many = len(asked.gone) > FEW_GONE and len(asked.gone) > SHARE_GONE * jobs
-            if landed.refusal or (too_many and not accept_gone):
-                break
+            too_many = len(asked.gone) > FEW_GONE and len(asked.gone) > SHARE_GONE * jobs and not accept_gone
+            if landed.refusal or too_many:
+                _leave_unasked(job_id, walk, landed)
+            else:
+                _ask_one(api, job_id, why, walk, records, asked, landed)
     if len(asked.gone) > FEW_GONE and len(asked.gone) > SHARE_GONE * jobs and not accept_gone:
         _refuse_loss(asked, jobs, walks, landed)
     return asked
+
+
+def _leave_unasked(job_id: str, walk: Walk | None, landed: Landed) -> None:
+    """Notes that nobody knows what became of a job; one for each walk is enough."""
+    if walk is None:
+        landed.missing_ids.append(job_id)
+    elif walk.complete:
+        walk.doubt(f"job {job_id} was not listed, and it was not asked for by id any more")
 
 
 def _ask_one(
@@ -178,6 +198,8 @@ def _ask_one(
     except ApiError as error:
         if walk:
             walk.doubt(f"job {job_id} was not listed, and asking for it by id failed: {error}")
+        else:
+            landed.missing_ids.append(job_id)
         if isinstance(error, NotAuthorised) and error.status != 403:
             landed.refusal = error
         return
@@ -186,9 +208,13 @@ def _ask_one(
             asked.gone.append((job_id, walk.walk_id))
         elif walk:
             walk.doubt(f"job {job_id} was not listed, and the 404 for its id does not come from the API")
+        else:
+            landed.missing_ids.append(job_id)
         return
     records.add([job_of(answer)], source="get", observed_at=answer.received_at, walk_id=walk.walk_id if walk else None)
     asked.shown += 1
+    if not is_about(answer, job_id):
+        landed.missing_ids += [] if walk else [job_id]
     if walk:
         walk.doubt(f"the list left out job {job_id}, which is there when asked for by id")
 
@@ -196,6 +222,15 @@ def _ask_one(
 def job_of(answer: Answer) -> bytes:
     """The job of an answer to GET by id, as it was sent."""
     return bytes(msgspec.json.decode(answer.body, type=_JobAnswer).job)
+
+
+def is_about(answer: Answer, job_id: str) -> bool:
+    """Whether an answer to GET by id shows the job that was asked for."""
+    try:
+        told = msgspec.json.decode(answer.body, type=_IdentityAnswer).job.id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return str(told).lower() == job_id.lower()
 
 
 def _says_not_found(answer: Answer) -> bool:
@@ -237,7 +272,16 @@ def _make_gone(con: duckdb.DuckDBPyConnection, gone: Iterable[tuple[str, str]]) 
 
 
 def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
-    names = ("walk_id", "new_jobs", "changed_jobs", "unchanged_jobs", "rejected", "outside", "conflicting")
+    names = (
+        "walk_id",
+        "new_jobs",
+        "changed_jobs",
+        "unchanged_jobs",
+        "rejected",
+        "outside",
+        "foreign_records",
+        "conflicting",
+    )
     rows = run(con, f"SELECT {', '.join(names)} FROM ({statement('landing/counts')})")
     found: dict[str, dict[str, Any]] = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
     for walk_id, vanished in run(con, "SELECT walk_id, count(*) FROM gone GROUP BY walk_id"):
@@ -249,6 +293,8 @@ def _judge(walk: Walk, counts: Mapping[str, Any]) -> None:
     """Notes what the records themselves give reason to doubt."""
     if counts.get("outside"):
         walk.doubt(f"{counts['outside']} records were created outside the month that was asked for")
+    if counts.get("foreign_records"):
+        walk.doubt(f"{counts['foreign_records']} records belong to another iTwin than was asked for")
     if counts.get("conflicting"):
         walk.doubt(f"job {counts['conflicting']} was listed twice with different content: the list moved meanwhile")
 

@@ -5,9 +5,8 @@ several tables, for an event per table is what the UI needs and a step per table
 table names.
 """
 
-import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,10 +23,10 @@ from assets.walk import Api
 from warehouse.catalog import Publish, publish
 from warehouse.contract import Contract, contract
 from warehouse.declaration import Table
-from warehouse.dictionary import data_dictionary
+from warehouse.dictionary import write_dictionary
 from warehouse.lake import Lake
 from warehouse.locks import exclusive
-from warehouse.marts.all import MARTS
+from warehouse.marts.all import MARTS, all_tables
 from warehouse.tables import (
     OBSERVATIONS,
     RAW_TABLES,
@@ -69,22 +68,11 @@ class WalkConfig(dg.Config):
     accept_gone: bool = False
 
 
-class FlattenConfig(dg.Config):
-    """`force`: make the tables of a month anew even if nothing changed."""
-
-    force: bool = False
-
-
 def build_assets(start_month: str, known: Contract | None = None) -> list[dg.AssetsDefinition]:
     """All assets, with monthly partitions from `start_month` ('YYYY-MM') to the present month."""
     known = known or contract()
     months = dg.MonthlyPartitionsDefinition(start_date=start_month, fmt="%Y-%m", timezone="UTC", end_offset=1)
     return [_raw_assets(months, known), _core_assets(months, known), _mart_assets(known), _published_asset(known)]
-
-
-def all_tables(known: Contract) -> tuple[Table, ...]:
-    """Every table of the ledger, in the order of the data's flow."""
-    return (*ledger_tables(known), *(mart.table for mart in MARTS))
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -132,7 +120,7 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
         refused: JobledgerError | None = None
         with ledger.api() as api:
             for month in context.partition_keys:
-                landed = sync_month(lake, api, month, known, plan, context.run_id)
+                landed = sync_month(lake, api, month, known, plan, context.run.run_id)
                 context.log.info(summary(landed))
                 context.add_asset_metadata(landed_metadata(landed), OBSERVATIONS.name, partition_key=month)
                 refused = refused or landed.gone_refused
@@ -157,13 +145,13 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def core(
-        context: dg.AssetExecutionContext, config: FlattenConfig, ledger: LedgerResource
+        context: dg.AssetExecutionContext, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Flattens each month in one pass over its JSON, unless nothing changed."""
         lake = ledger.lake()
         for month in context.partition_keys:
             with exclusive(lake.data, month, on_wait=context.log.info):
-                done = flatten_month(lake, month, known, force=config.force)
+                done = flatten_month(lake, month, known)
             if done.made:
                 context.log.info(f"{month}: {done.rows['jobs']} jobs flattened")
             for name, rows in done.rows.items():
@@ -239,21 +227,6 @@ def _check_results(verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]
             severity=dg.AssetCheckSeverity.ERROR if verdict.check.blocking else dg.AssetCheckSeverity.WARN,
             metadata={"offending": verdict.offending, **shown},
         )
-
-
-def write_dictionary(lake: Lake, tables: Mapping[str, Table], known: Contract) -> int:
-    """Writes the data dictionary if it is not what it should be; gives its rows."""
-    table = data_dictionary_declaration(known)
-    rows = data_dictionary(tables.values(), known)
-    digest = {
-        "contract": known.digest,
-        "rows": hashlib.md5(repr(rows.to_pylist()).encode(), usedforsecurity=False).hexdigest(),
-    }
-    if lake.metadata(table) != digest:
-        with lake.staging() as staging:
-            staging.write(table, None, rows, digest)
-            staging.commit()
-    return int(rows.num_rows)
 
 
 def summary(landed: Landed) -> str:

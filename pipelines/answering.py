@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -15,14 +16,16 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table as Grid
 
-from assets.wiring import all_tables
+from assets.replay import replay
 from pipelines.console import err
 from pipelines.settings import Settings
 from warehouse.catalog import door, publish
 from warehouse.contract import contract
+from warehouse.dictionary import write_dictionary
 from warehouse.engine import arrow, connection
 from warehouse.errors import WrongUsage
 from warehouse.lake import Lake
+from warehouse.marts.all import MARTS, all_tables
 from warehouse.sql import statement
 
 
@@ -31,8 +34,7 @@ def query(data: Path, text: str) -> pa.Table:
     query.
     """
     place = door(data)
-    if not place.exists():
-        raise WrongUsage(f"There is no ledger at {place}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    _refuse_missing(place)
     with connection(place, read_only=True) as con:
         try:
             return arrow(con, text)
@@ -73,6 +75,7 @@ def show_status(settings: Settings, console: Console | None = None) -> None:
     """Walks, coverage, open jobs, rejected records and drift, on one screen."""
     console = console or Console()
     place = door(settings.data)
+    _refuse_missing(place)
     console.print(f"Ledger: {place}", highlight=False)
     for title, name in (
         ("Walks: months by completeness, newest first", "walks"),
@@ -86,11 +89,22 @@ def show_status(settings: Settings, console: Console | None = None) -> None:
         console.print(grid(rows, title) if rows.num_rows else f"{title}: none", highlight=False)
 
 
+def replay_and_tell(settings: Settings) -> None:
+    """Makes every table anew from the raw ones, opens the door for SQL, and prints what changed in each."""
+    lake, known = Lake(settings.data), contract()
+    _refuse_missing(door(settings.data))
+    tables = {table.name: table for table in all_tables(known)}
+    differences = replay(lake, known, MARTS, tables, tell=lambda text: err.print(text, markup=False, highlight=False))
+    write_dictionary(lake, tables, known)
+    publish(lake, tuple(tables.values()), settings.publish)
+    rows = pa.Table.from_pylist([asdict(difference) for difference in differences])
+    Console().print(grid(rows, "Rows now, and what the replay changed"))
+
+
 def export(settings: Settings, file: Path) -> None:
     """Writes a DuckDB file with all tables inside; raises WrongUsage where that cannot be."""
     lake = Lake(settings.data)
-    if not door(settings.data).exists():
-        raise WrongUsage(f"There is no ledger at {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    _refuse_missing(door(settings.data))
     if file.resolve() == door(settings.data).resolve():
         raise WrongUsage(f"{file} is the ledger's own door for SQL; name another file.")
     try:
@@ -98,6 +112,11 @@ def export(settings: Settings, file: Path) -> None:
     except OSError as error:
         raise WrongUsage(f"{file} cannot be written ({error.strerror}). Name another place.") from None
     err.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB", highlight=False)
+
+
+def _refuse_missing(place: Path) -> None:
+    if not place.exists():
+        raise WrongUsage(f"There is no ledger at {place}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
 
 
 def _shown(value: Any) -> str:

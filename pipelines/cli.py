@@ -115,6 +115,15 @@ def status() -> None:
 
 
 @main.command()
+@_exits
+def replay() -> None:
+    """Make every table anew from observations, and tell what that changed, table by table."""
+    from pipelines import answering
+
+    answering.replay_and_tell(read_settings())
+
+
+@main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_exits
 def export(file: Path) -> None:

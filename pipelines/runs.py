@@ -12,13 +12,14 @@ from typing import Any
 
 import dagster as dg
 
-from assets.wiring import PUBLISHED, RAW_STEP, all_tables
+from assets.wiring import PUBLISHED, RAW_STEP
 from pipelines.definitions import JOB_NAME, build_defs
 from pipelines.selection import range_tags
 from pipelines.settings import Settings
 from warehouse.contract import contract
 from warehouse.engine import connection, run
 from warehouse.lake import Lake
+from warehouse.marts.all import all_tables
 from warehouse.months import stretches
 from warehouse.tables import RAW_TABLES, REJECTED_RECORDS, WALKS
 

@@ -5,7 +5,7 @@ A schedule asks for months and nothing else; the job does the rest. Months witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -50,12 +50,12 @@ def build_schedules(job: dg.UnresolvedAssetJobDefinition) -> list[dg.ScheduleDef
 def _schedule(
     job: dg.UnresolvedAssetJobDefinition, name: str, cron: str, description: str, months: Months
 ) -> dg.ScheduleDefinition:
-    def requests(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    def requests(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         when = context.scheduled_execution_time.astimezone(UTC)
         wanted = months(read_settings(), when)
         if not wanted:
-            return dg.SkipReason("No month to sync: no older month holds open jobs.")
-        return [_request(name, when, first, last) for first, last in stretches(wanted)]
+            yield dg.SkipReason("No month to sync: no older month holds open jobs.")
+        yield from (_request(name, when, first, last) for first, last in stretches(wanted))
 
     return dg.ScheduleDefinition(
         name=name,

@@ -14,13 +14,13 @@ from typing import Final
 
 from rich.console import Console
 
-from assets.wiring import all_tables
 from pipelines import selection, syncing
 from pipelines.answering import grid, query
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import read_settings
 from warehouse.catalog import door
 from warehouse.contract import contract
+from warehouse.marts.all import all_tables
 from warehouse.sql import statement
 
 DATA: Final = Path("data") / "sandbox"

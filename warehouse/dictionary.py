@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
 
 from warehouse.contract import Contract, typed_table
 from warehouse.declaration import Column, Table
+from warehouse.lake import Lake
 from warehouse.tables import data_dictionary_declaration, dictionary_column
 
 _ENVELOPE_COLUMNS: Final = {
@@ -35,6 +37,21 @@ def data_dictionary(tables: Iterable[Table], known: Contract) -> pa.Table:
         for position, column in enumerate(table.columns, start=1)
     ]
     return pa.Table.from_pylist(rows, schema=data_dictionary_declaration(known).arrow_schema)
+
+
+def write_dictionary(lake: Lake, tables: Mapping[str, Table], known: Contract) -> int:
+    """Writes the data dictionary if it is not what it should be; gives its rows."""
+    table = data_dictionary_declaration(known)
+    rows = data_dictionary(tables.values(), known)
+    digest = {
+        "contract": known.digest,
+        "rows": hashlib.md5(repr(rows.to_pylist()).encode(), usedforsecurity=False).hexdigest(),
+    }
+    if lake.metadata(table) != digest:
+        with lake.staging() as staging:
+            staging.write(table, None, rows, digest)
+            staging.commit()
+    return int(rows.num_rows)
 
 
 def _row(

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from warehouse.contract import Contract
+from warehouse.declaration import Table
 from warehouse.marts import Mart
+from warehouse.tables import ledger_tables
 
 MARTS: Final[tuple[Mart, ...]] = ()
+
+
+def all_tables(known: Contract) -> tuple[Table, ...]:
+    """Every table of the ledger, in the order of the data's flow."""
+    return (*ledger_tables(known), *(mart.table for mart in MARTS))

@@ -50,7 +50,7 @@ UNIT_CHANGES: Final = Table(
     name="unit_changes",
     group="marts",
     meaning="Each time the units of a job were seen to change: to appear, be restated, go away, or move to the other "
-    "field (processingUnits goes before estimatedUnits). Left out: what a job's first version already told, values that "
+    "field (processingUnits goes before estimatedUnits). Left out: what a job's first version told, values that "
     "are no numbers, and changes between two observations that were undone before the second.",
     grain="version of a job with other units than the version before",
     key=("job_id", "changed_at"),
@@ -65,7 +65,9 @@ UNIT_CHANGES: Final = Table(
         Column("to_field", "VARCHAR", "Field that tells them now; null where none"),
         Column("changed_at", "TIMESTAMPTZ", "When the version that shows the change was first seen"),
         Column("ended_at", "TIMESTAMPTZ", "When the job ended, as known by now; null while open"),
-        Column("seconds_after_end", "DOUBLE", "changed_at minus ended_at, below 0 before the end; null while open", "s"),
+        Column(
+            "seconds_after_end", "DOUBLE", "changed_at minus ended_at, below 0 before the end; null while open", "s"
+        ),
     ),
 )
 

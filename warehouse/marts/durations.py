@@ -10,7 +10,9 @@ from warehouse.marts import Mart
 
 def _percentiles(kind: str, verb: str) -> tuple[Column, ...]:
     return tuple(
-        Column(f"{kind}_seconds_p{p}", "DOUBLE", f"{p} % of the finished jobs {verb} at most so long; interpolated", "s")
+        Column(
+            f"{kind}_seconds_p{p}", "DOUBLE", f"{p} % of the finished jobs {verb} at most so long; interpolated", "s"
+        )
         for p in (50, 90, 95, 99)
     )
 

@@ -60,7 +60,9 @@ FAILURE_REASONS: Final = Table(
         Column("units_coverage", "DOUBLE", "with_units over jobs, 0 to 1"),
         Column("estimated_units_lost", "DOUBLE", "Sum of their estimatedUnits", "units"),
         Column("processing_units_lost", "DOUBLE", "Sum of their processingUnits", "units"),
-        Column("example_message", "VARCHAR", "The message of example_job_id, its first with this code; null where none"),
+        Column(
+            "example_message", "VARCHAR", "The message of example_job_id, its first with this code; null where none"
+        ),
         Column("example_job_id", "VARCHAR", "The job seen last; of several at once, the first by id"),
     ),
 )

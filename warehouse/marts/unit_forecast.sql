@@ -1,18 +1,28 @@
--- unit_forecast: what the current month will have cost, and what the same method said in months that are over.
--- Grain: kind ('forecast' or 'backtest'), month of creation (UTC), iTwin ('all' for the sum), and the day of the month
---   up to which jobs are counted: for a forecast the day of as_of, begun; for a backtest the days 7, 14 and 21, whole.
--- Counts: units of one kind alone, the one that most of the jobs with units carry that were created in the eight weeks
---   before as_of (then: the one of the job created last). units_so_far: of the month's jobs that had ended by the cut
---   (an open job that shows units already included). open_units: for each of the month's jobs that was open at the
---   cut, the mean units of the jobs of its type that ended in the eight weeks before. remaining_units: for each day of
---   the month that is left, the mean units of the jobs created on that weekday in the eight weeks before the cut (of
---   today, the part that is left). expected_units is the sum of the three. The 80 % interval takes the days to be
---   independent, each with the variance of its weekday, and adds the error of the weekday's mean and the spread of the
---   open jobs. A backtest knows the units as they are today, for the jobs that had ended by its cut.
--- Leaves out: jobs created after as_of; the other kind of units; an expectation with less than a week of history, an
---   interval with less than two; backtests of the first two months (their history is not whole) and of months more
---   than 24 back. Before a complete walk, and where no job has units, there are no rows.
-WITH RECURSIVE moments AS (
+-- unit_forecast: what the current month will have cost, and what the same method would have said of months that are over.
+-- Grain: kind ('forecast' or 'backtest'), month of creation (UTC), iTwin ('all' for all together) and day of the month:
+--   in a forecast the day of as_of, which is not over; in a backtest the days 7, 14 and 21, whole.
+-- Counts: one kind of units: the one that most jobs with units carry of those created in the eight weeks before as_of.
+--   units_so_far: of the month's jobs that had ended by the cut (and of open ones that show units already).
+--   open_units: for each of the month's jobs that was open at the cut, the mean of the jobs of its type that ended in the
+--   eight weeks before, those without units counted as 0.
+--   remaining_units: for each day that is left of the month (of today, the part that is left), the mean of the same
+--   weekday over the eight weeks before. expected_units is the sum of the three.
+--   low_units to high_units hold the month's total with 80 %: 1.2816 standard deviations, where days are independent with
+--   the variance of their weekday, and the error of the weekday's mean and the spread of the open jobs are added.
+--   A backtest takes units as they are known today, of the jobs that had ended by its cut.
+-- Leaves out: jobs created after as_of; the other kind of units; iTwins without jobs in those weeks; an expectation with
+--   less than a week of history, an interval with less than two; backtests of the ledger's first two months, whose history
+--   is not whole, and of months more than 24 back. No rows before a complete walk, nor where no job has units.
+WITH RECURSIVE numbers AS (
+    SELECT CAST(0 AS BIGINT) AS n
+    UNION ALL
+    SELECT n + 1 AS n
+    FROM numbers
+    WHERE n < 63
+),
+
+-- Days are whole days since 1970-01-01 (a Thursday): integers are cheap to compare and to count.
+clock_day AS (
     SELECT
         as_of,
         epoch_us(as_of) // 86400000000 AS today,
@@ -22,32 +32,392 @@ WITH RECURSIVE moments AS (
     WHERE as_of IS NOT NULL
 ),
 
--- Days are whole days since 1970-01-01, a Thursday: integers are cheap to compare and to count.
+-- known_day: from the end of this day on, the job's units (or that it has none) are known.
 seen AS MATERIALIZED (
     SELECT
         jobs.itwin_id,
         jobs.type,
-        jobs.job_id,
-        jobs.created_at,
         epoch_us(jobs.created_at) // 86400000000 AS created_day,
-        CASE WHEN jobs.ended_at < moments.as_of THEN epoch_us(jobs.ended_at) // 86400000000 END AS ended_day,
-        jobs.ended_at >= moments.as_of OR (jobs.ended_at IS NULL AND jobs.outcome = 'open') AS is_open,
-        CASE WHEN coalesce(jobs.ended_at < moments.as_of, TRUE) THEN jobs.units END AS units,
+        CASE
+            WHEN jobs.ended_at < clock_day.as_of THEN epoch_us(jobs.ended_at) // 86400000000
+            WHEN jobs.ended_at IS NULL AND (jobs.outcome <> 'open' OR jobs.units IS NOT NULL)
+                THEN epoch_us(jobs.created_at) // 86400000000
+        END AS known_day,
+        jobs.outcome <> 'open' AND coalesce(jobs.ended_at < clock_day.as_of, TRUE) AS is_finished,
+        CASE WHEN coalesce(jobs.ended_at < clock_day.as_of, TRUE) THEN jobs.units END AS units,
         jobs.units_source
     FROM jobs
-    INNER JOIN moments ON jobs.created_at < moments.as_of
+    INNER JOIN clock_day ON jobs.created_at < clock_day.as_of
+),
+
+daily AS MATERIALIZED (
+    SELECT
+        itwin_id,
+        type,
+        created_day,
+        known_day,
+        units_source,
+        count(*) AS jobs,
+        count(*) FILTER (WHERE is_finished) AS finished,
+        count(units) FILTER (WHERE is_finished) AS with_units,
+        count(units) AS showing_units,
+        sum(units) AS units,
+        sum(units) FILTER (WHERE is_finished) AS finished_units,
+        sum(units * units) FILTER (WHERE is_finished) AS finished_squares
+    FROM seen
+    GROUP BY itwin_id, type, created_day, known_day, units_source
 ),
 
 chosen_source AS (
-    SELECT seen.units_source
-    FROM seen
-    CROSS JOIN moments
-    WHERE seen.units IS NOT NULL AND seen.units_source IS NOT NULL
-    GROUP BY seen.units_source
+    SELECT daily.units_source
+    FROM daily
+    CROSS JOIN clock_day
+    WHERE daily.showing_units > 0 AND daily.units_source IS NOT NULL
+    GROUP BY daily.units_source
     ORDER BY
-        count(*) FILTER (WHERE seen.created_day >= moments.today - 56) DESC,
-        max(seen.created_at) DESC,
-        seen.units_source DESC
+        sum(daily.showing_units) FILTER (WHERE daily.created_day >= clock_day.today - 56) DESC NULLS LAST,
+        max(daily.created_day) DESC,
+        daily.units_source DESC
     LIMIT 1
 ),
-SELECT 1
+
+days AS MATERIALIZED (
+    SELECT
+        daily.itwin_id,
+        daily.type,
+        daily.created_day,
+        daily.known_day,
+        sum(daily.jobs) AS jobs,
+        sum(daily.finished) AS finished,
+        sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.with_units ELSE 0 END) AS with_units,
+        sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.units END) AS units,
+        sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.finished_units END) AS finished_units,
+        sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.finished_squares END)
+            AS finished_squares
+    FROM daily
+    CROSS JOIN chosen_source
+    GROUP BY daily.itwin_id, daily.type, daily.created_day, daily.known_day
+),
+
+history AS (
+    SELECT min(created_day) AS first_day
+    FROM days
+),
+
+months AS (
+    SELECT
+        numbers.n AS months_back,
+        epoch_us(clock_day.this_month - numbers.n * INTERVAL 1 MONTH) // 86400000000 AS first_day,
+        epoch_us(clock_day.this_month - (numbers.n - 1) * INTERVAL 1 MONTH) // 86400000000 AS next_first_day,
+        epoch_us(clock_day.this_month - (numbers.n + 1) * INTERVAL 1 MONTH) // 86400000000 AS previous_first_day,
+        strftime(clock_day.this_month - numbers.n * INTERVAL 1 MONTH, '%Y-%m') AS month
+    FROM numbers
+    CROSS JOIN clock_day
+    WHERE numbers.n <= 24
+),
+
+-- A cut is known by `until`, the first day that is not counted; `whole` is the first day that is not counted in full.
+cuts AS MATERIALIZED (
+    SELECT
+        'forecast' AS kind,
+        months.*,
+        clock_day.today + 1 AS until,
+        clock_day.today AS whole,
+        clock_day.today_gone AS gone,
+        least(56, clock_day.today - history.first_day) AS history_days
+    FROM months
+    CROSS JOIN clock_day
+    CROSS JOIN history
+    WHERE months.months_back = 0
+    UNION ALL
+    SELECT
+        'backtest' AS kind,
+        months.*,
+        months.first_day + numbers.n AS until,
+        months.first_day + numbers.n AS whole,
+        0 AS gone,
+        56 AS history_days
+    FROM months
+    CROSS JOIN numbers
+    CROSS JOIN history
+    WHERE months.months_back > 0 AND numbers.n IN (7, 14, 21) AND months.previous_first_day > history.first_day
+),
+
+type_days AS (
+    SELECT
+        type,
+        known_day,
+        sum(finished) AS finished,
+        coalesce(sum(finished_units), 0) AS units,
+        coalesce(sum(finished_squares), 0) AS squares
+    FROM days
+    WHERE finished > 0
+    GROUP BY type, known_day
+),
+
+-- What a job of a type usually costs, as known at each cut.
+usual AS MATERIALIZED (
+    SELECT
+        cuts.until,
+        type_days.type,
+        sum(type_days.units) / sum(type_days.finished) AS mean_units,
+        greatest(
+            0, sum(type_days.squares) - sum(type_days.units) * sum(type_days.units) / sum(type_days.finished)
+        ) / greatest(1, sum(type_days.finished) - 1) AS variance
+    FROM type_days
+    INNER JOIN cuts ON type_days.known_day < cuts.until AND type_days.known_day >= cuts.whole - 56
+    GROUP BY cuts.until, type_days.type
+),
+
+-- The days of creation that each cut looks at: eight weeks back, and back to the start of the month before.
+cut_days AS (
+    SELECT
+        cuts.until,
+        cuts.until - 1 - numbers.n AS day
+    FROM cuts
+    CROSS JOIN numbers
+    WHERE cuts.until - 1 - numbers.n >= least(cuts.whole - 56, cuts.previous_first_day)
+),
+
+at_cut AS (
+    SELECT
+        cut_days.until,
+        days.itwin_id,
+        cut_days.day,
+        sum(days.jobs) AS jobs,
+        sum(CASE WHEN days.known_day < cut_days.until THEN days.finished ELSE 0 END) AS finished,
+        sum(CASE WHEN days.known_day < cut_days.until THEN days.with_units ELSE 0 END) AS with_units,
+        sum(CASE WHEN days.known_day < cut_days.until THEN days.units END) AS known_units,
+        sum(CASE WHEN coalesce(days.known_day >= cut_days.until, TRUE) THEN days.jobs ELSE 0 END) AS open_jobs,
+        sum(CASE WHEN coalesce(days.known_day >= cut_days.until, TRUE) THEN days.jobs * usual.mean_units END)
+            AS open_units,
+        sum(CASE WHEN coalesce(days.known_day >= cut_days.until, TRUE) THEN days.jobs * usual.variance END)
+            AS open_variance
+    FROM cut_days
+    INNER JOIN days ON cut_days.day = days.created_day
+    LEFT JOIN usual ON cut_days.until = usual.until AND days.type = usual.type
+    GROUP BY cut_days.until, days.itwin_id, cut_days.day
+),
+
+-- The same for all iTwins together, which have a row for each cut even where there is no job.
+scoped AS MATERIALIZED (
+    SELECT * FROM at_cut
+    UNION ALL
+    SELECT
+        until,
+        'all' AS itwin_id,
+        day,
+        sum(jobs) AS jobs,
+        sum(finished) AS finished,
+        sum(with_units) AS with_units,
+        sum(known_units) AS known_units,
+        sum(open_jobs) AS open_jobs,
+        sum(open_units) AS open_units,
+        sum(open_variance) AS open_variance
+    FROM at_cut
+    GROUP BY until, day
+),
+
+so_far AS (
+    SELECT
+        cuts.until,
+        scoped.itwin_id,
+        coalesce(sum(scoped.jobs) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS jobs,
+        coalesce(sum(scoped.finished) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS finished,
+        coalesce(sum(scoped.with_units) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS with_units,
+        coalesce(sum(scoped.known_units) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS known_units,
+        coalesce(sum(scoped.open_jobs) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS open_jobs,
+        coalesce(sum(scoped.open_units) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS open_units,
+        coalesce(sum(scoped.open_variance) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS open_variance,
+        coalesce(
+            sum(scoped.known_units)
+                FILTER (WHERE scoped.day >= cuts.previous_first_day AND scoped.day < cuts.first_day),
+            0
+        ) AS last_month_units
+    FROM scoped
+    INNER JOIN cuts ON scoped.until = cuts.until
+    GROUP BY cuts.until, scoped.itwin_id
+    UNION ALL
+    SELECT
+        until,
+        'all' AS itwin_id,
+        0 AS jobs,
+        0 AS finished,
+        0 AS with_units,
+        0 AS known_units,
+        0 AS open_jobs,
+        0 AS open_units,
+        0 AS open_variance,
+        0 AS last_month_units
+    FROM cuts
+    WHERE until NOT IN (SELECT until FROM scoped)
+),
+
+-- How often each weekday stood in the eight weeks, and how much of it is left of the month.
+weekdays_before AS (
+    SELECT
+        cuts.until,
+        (cuts.whole - numbers.n + 3) % 7 AS weekday,
+        count(*) AS times
+    FROM cuts
+    INNER JOIN numbers ON numbers.n BETWEEN 1 AND cuts.history_days
+    GROUP BY cuts.until, (cuts.whole - numbers.n + 3) % 7
+),
+
+weekdays_left AS (
+    SELECT
+        cuts.until,
+        (cuts.whole + numbers.n + 3) % 7 AS weekday,
+        sum(CASE WHEN numbers.n = 0 THEN 1 - cuts.gone ELSE 1 END) AS days_left
+    FROM cuts
+    INNER JOIN numbers ON cuts.whole + numbers.n < cuts.next_first_day
+    GROUP BY cuts.until, (cuts.whole + numbers.n + 3) % 7
+),
+
+by_weekday AS (
+    SELECT
+        scoped.until,
+        scoped.itwin_id,
+        (scoped.day + 3) % 7 AS weekday,
+        sum(coalesce(scoped.known_units, 0) + coalesce(scoped.open_units, 0)) AS units,
+        sum(
+            (coalesce(scoped.known_units, 0) + coalesce(scoped.open_units, 0))
+            * (coalesce(scoped.known_units, 0) + coalesce(scoped.open_units, 0))
+        ) AS squares
+    FROM scoped
+    INNER JOIN cuts ON scoped.until = cuts.until
+    WHERE scoped.day < cuts.whole AND scoped.day >= cuts.whole - cuts.history_days
+    GROUP BY scoped.until, scoped.itwin_id, (scoped.day + 3) % 7
+),
+
+to_come AS (
+    SELECT
+        by_weekday.until,
+        by_weekday.itwin_id,
+        sum(weekdays_left.days_left * by_weekday.units / weekdays_before.times) AS units,
+        sum(
+            (weekdays_left.days_left + weekdays_left.days_left * weekdays_left.days_left / weekdays_before.times)
+            * greatest(0, by_weekday.squares - by_weekday.units * by_weekday.units / weekdays_before.times)
+            / nullif(weekdays_before.times - 1, 0)
+        ) AS variance
+    FROM by_weekday
+    INNER JOIN weekdays_before
+        ON by_weekday.until = weekdays_before.until AND by_weekday.weekday = weekdays_before.weekday
+    INNER JOIN weekdays_left
+        ON by_weekday.until = weekdays_left.until AND by_weekday.weekday = weekdays_left.weekday
+    GROUP BY by_weekday.until, by_weekday.itwin_id
+),
+
+month_days AS (
+    SELECT
+        months.months_back,
+        months.first_day + numbers.n AS day
+    FROM months
+    INNER JOIN numbers ON months.first_day + numbers.n < months.next_first_day
+    WHERE months.months_back > 0
+),
+
+actual_by_itwin AS (
+    SELECT
+        month_days.months_back,
+        days.itwin_id,
+        sum(days.finished) AS finished,
+        sum(days.with_units) AS with_units,
+        sum(days.units) AS units
+    FROM month_days
+    INNER JOIN days ON month_days.day = days.created_day
+    GROUP BY month_days.months_back, days.itwin_id
+),
+
+actual AS (
+    SELECT * FROM actual_by_itwin
+    UNION ALL
+    SELECT
+        months_back,
+        'all' AS itwin_id,
+        sum(finished) AS finished,
+        sum(with_units) AS with_units,
+        sum(units) AS units
+    FROM actual_by_itwin
+    GROUP BY months_back
+),
+
+expected AS (
+    SELECT
+        cuts.kind,
+        cuts.month,
+        so_far.itwin_id,
+        cuts.whole - cuts.first_day + CASE cuts.kind WHEN 'forecast' THEN 1 ELSE 0 END AS day,
+        so_far.jobs,
+        so_far.finished,
+        so_far.with_units,
+        so_far.known_units,
+        so_far.open_jobs,
+        so_far.open_units,
+        CASE WHEN cuts.history_days >= 7 THEN coalesce(to_come.units, 0) END AS remaining_units,
+        CASE WHEN cuts.history_days >= 14 THEN 1.2816 * sqrt(coalesce(to_come.variance, 0) + so_far.open_variance) END
+            AS margin,
+        so_far.last_month_units,
+        so_far.known_units * (cuts.next_first_day - cuts.first_day)
+        / nullif(cuts.whole - cuts.first_day + cuts.gone, 0) AS run_rate_units,
+        CASE cuts.kind WHEN 'backtest' THEN coalesce(actual.finished, 0) END AS actual_finished,
+        CASE cuts.kind WHEN 'backtest' THEN coalesce(actual.with_units, 0) END AS actual_with_units,
+        CASE cuts.kind WHEN 'backtest' THEN coalesce(actual.units, 0) END AS actual_units
+    FROM so_far
+    INNER JOIN cuts ON so_far.until = cuts.until
+    LEFT JOIN to_come ON so_far.until = to_come.until AND so_far.itwin_id = to_come.itwin_id
+    LEFT JOIN actual ON cuts.months_back = actual.months_back AND so_far.itwin_id = actual.itwin_id
+),
+
+rounded AS (
+    SELECT
+        kind,
+        month,
+        itwin_id,
+        day,
+        jobs,
+        finished,
+        with_units,
+        round(known_units, 6) AS units_so_far,
+        open_jobs,
+        round(open_units, 6) AS open_units,
+        round(remaining_units, 6) AS remaining_units,
+        round(known_units + open_units + remaining_units, 6) AS expected_units,
+        round(greatest(known_units, known_units + open_units + remaining_units - margin), 6) AS low_units,
+        round(known_units + open_units + remaining_units + margin, 6) AS high_units,
+        round(last_month_units, 6) AS last_month_units,
+        round(run_rate_units, 6) AS run_rate_units,
+        actual_finished,
+        actual_with_units,
+        round(actual_units, 6) AS actual_units
+    FROM expected
+)
+
+SELECT
+    rounded.kind,
+    rounded.month,
+    rounded.itwin_id,
+    CAST(rounded.day AS BIGINT) AS day,
+    chosen_source.units_source,
+    CAST(rounded.jobs AS BIGINT) AS jobs,
+    CAST(rounded.finished AS BIGINT) AS finished,
+    CAST(rounded.with_units AS BIGINT) AS with_units,
+    rounded.units_so_far,
+    CAST(rounded.open_jobs AS BIGINT) AS open_jobs,
+    rounded.open_units,
+    rounded.remaining_units,
+    rounded.expected_units,
+    rounded.low_units,
+    rounded.high_units,
+    rounded.last_month_units,
+    rounded.run_rate_units,
+    CAST(rounded.actual_finished AS BIGINT) AS actual_finished,
+    CAST(rounded.actual_with_units AS BIGINT) AS actual_with_units,
+    rounded.actual_units,
+    round(rounded.expected_units - rounded.actual_units, 6) AS error_units,
+    round((rounded.expected_units - rounded.actual_units) / nullif(rounded.actual_units, 0), 6) AS error_share,
+    round(rounded.last_month_units - rounded.actual_units, 6) AS last_month_error_units,
+    round(rounded.run_rate_units - rounded.actual_units, 6) AS run_rate_error_units,
+    rounded.actual_units BETWEEN rounded.low_units AND rounded.high_units AS in_interval
+FROM rounded
+CROSS JOIN chosen_source

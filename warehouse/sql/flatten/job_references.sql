@@ -24,8 +24,8 @@ SELECT
     ordinal,
     text AS reference,
     kind,
-    CASE WHEN kind = 'detector' THEN regexp_extract(text, '^(@[^/]*/[^/]*|[^/]*)', 1) END AS detector_name,
+    CASE WHEN kind = 'detector' THEN regexp_extract(text, '(?s)^(@[^/]*/[^/]*|[^/]*)', 1) END AS detector_name,
     CASE
-        WHEN kind = 'detector' THEN nullif(regexp_extract(text, '^(?:@[^/]*/[^/]*|[^/]*)/(.+)$', 1), '')
+        WHEN kind = 'detector' THEN nullif(regexp_extract(text, '(?s)^(?:@[^/]*/[^/]*|[^/]*)/(.+)$', 1), '')
     END AS detector_version
 FROM kinds

@@ -18,7 +18,10 @@ rejected AS (
     SELECT
         walk_id,
         count(*) FILTER (WHERE reason IS NOT NULL) AS rejected,
-        count(*) FILTER (WHERE reason = 'outside_window') AS outside
+        count(*) FILTER (WHERE reason = 'outside_window') AS outside,
+        count(*) FILTER (
+            WHERE reason IS NULL AND source = 'list' AND lower(itwin_id) <> lower(walked_itwin_id)
+        ) AS foreign_records
     FROM classified
     GROUP BY walk_id
 )
@@ -30,6 +33,7 @@ SELECT
     count(*) FILTER (WHERE NOT j.is_new AND NOT j.is_changed) AS unchanged_jobs,
     any_value(r.rejected) AS rejected,
     any_value(r.outside) AS outside,
+    any_value(r.foreign_records) AS foreign_records,
     min(j.job_id) FILTER (WHERE j.bodies > 1) AS conflicting
 FROM rejected AS r
 LEFT JOIN jobs AS j ON j.walk_id = r.walk_id

@@ -23,7 +23,7 @@ SELECT
 FROM unseen AS u
 LEFT JOIN own ON own.job_id = u.job_id
 LEFT JOIN walks_of_run AS w
-    ON (w.itwin_id = u.itwin_id OR (w.itwin_id IS NULL AND own.job_id IS NOT NULL))
+    ON (lower(w.itwin_id) = lower(u.itwin_id) OR (w.itwin_id IS NULL AND own.job_id IS NOT NULL))
 WHERE (w.walk_id IS NOT NULL AND w.complete)
     OR (
         w.walk_id IS NULL AND u.only_by_id

@@ -1,0 +1,109 @@
+"""Replay: every table made anew from the raw ones, and what that changed: what a newer contract makes of old data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from assets.flatten import flatten_month
+from assets.marts import make_marts
+from warehouse.contract import Contract
+from warehouse.declaration import Table
+from warehouse.engine import connection, run
+from warehouse.lake import Lake
+from warehouse.locks import exclusive
+from warehouse.marts import Mart
+from warehouse.sql import statement
+from warehouse.tables import OBSERVATIONS, flattened_tables
+
+
+@dataclass
+class Difference:
+    """What a table has now against before: rows by its key that came, went, or are there with other values."""
+
+    table: str
+    rows: int = 0
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+
+def replay(
+    lake: Lake,
+    known: Contract,
+    marts: Sequence[Mart],
+    tables: Mapping[str, Table],
+    *,
+    tell: Callable[[str], None],
+) -> list[Difference]:
+    """Makes all flattened tables and marts anew, month by month, and compares each with what it was."""
+    differences = {table.name: Difference(table.name) for table in flattened_tables(known)}
+    for month in lake.months(OBSERVATIONS):
+        with exclusive(lake.data, month, on_wait=tell), _Kept(lake, flattened_tables(known), month) as before:
+            flatten_month(lake, month, known, force=True)
+            for table in flattened_tables(known):
+                _compare(differences[table.name], table, before.source(table, month), lake.source(table, month))
+        tell(f"{month} replayed")
+    with exclusive(lake.data, "marts", on_wait=tell), _Kept(lake, [mart.table for mart in marts], None) as before:
+        make_marts(lake, marts, tables, force=True)
+        for mart in marts:
+            differences[mart.name] = Difference(mart.name)
+            _compare(differences[mart.name], mart.table, before.source(mart.table), lake.source(mart.table))
+    return list(differences.values())
+
+
+class _Kept:
+    """The files of some tables as they are now, linked aside for as long as the block lasts; a lake of their own."""
+
+    def __init__(self, lake: Lake, tables: Sequence[Table], month: str | None) -> None:
+        self._lake, self._tables, self._month = lake, tables, month
+
+    def __enter__(self) -> Lake:
+        parent = self._lake.data / "scratch"
+        parent.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(dir=parent))
+        kept = Lake(self._folder)
+        for table in self._tables:
+            file = self._lake.path(table, self._month)
+            if file.exists():
+                place = kept.path(table, self._month)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                os.link(file, place)
+        return kept
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._folder)
+
+
+def _compare(difference: Difference, table: Table, before: str, after: str) -> None:
+    with connection() as con:
+        shared = _common_columns(con, table, before)
+        new = [name for name in table.column_names if name not in shared]
+        parts = {
+            "$key": ", ".join(table.key),
+            "$shared": ", ".join(shared),
+            "$filled": " OR ".join(f"{name} IS NOT NULL" for name in new) or "false",
+            "$before": before,
+            "$after": after,
+            "$same_key": " AND ".join(f"o.{name} IS NOT DISTINCT FROM n.{name}" for name in table.key),
+        }
+        text = statement("replay/compare")
+        for placeholder, part in parts.items():
+            text = text.replace(placeholder, part)
+        rows, added, removed, changed = run(con, text)[0]
+    difference.rows += rows
+    difference.added += added
+    difference.removed += removed
+    difference.changed += changed
+
+
+def _common_columns(con: duckdb.DuckDBPyConnection, table: Table, before: str) -> list[str]:
+    """The columns that the table had before too: an older release may have had fewer."""
+    had = {row[0] for row in run(con, f"DESCRIBE SELECT * FROM {before}")}
+    return [name for name in table.column_names if name in had]

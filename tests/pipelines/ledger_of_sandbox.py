@@ -1,0 +1,45 @@
+"""A sandbox API and a ledger on it, for tests of the command line and of Dagster: real HTTP, real files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.sandbox import FixedClock, Sandbox, World
+from pipelines.trial import sandbox_environment
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+JOBLEDGER = str(Path(sys.executable).with_name("jobledger"))
+ROOT = Path(__file__).parents[2]
+
+
+def small_world(edition: str = "2025-08") -> World:
+    """Three months of some 250 jobs in three iTwins."""
+    return World(seed=3, jobs_per_month=250, months=3, itwins=3, users=5, edition=edition)
+
+
+@contextmanager
+def running(world: World, now: datetime = NOW) -> Generator[tuple[Sandbox, FixedClock]]:
+    """The world served on loopback, its clock standing at `now` until it is moved."""
+    clock = FixedClock(now)
+    with Sandbox(world, clock=clock) as sandbox:
+        yield sandbox, clock
+
+
+def environment(sandbox: Sandbox, world: World, data: Path, **more: str) -> dict[str, str]:
+    """The settings of a ledger on a sandbox: the months of the world, all its iTwins."""
+    start = world.months_at(NOW)[0]
+    base = {name: value for name, value in os.environ.items() if not name.startswith(("ITWIN_", "JOBLEDGER_", "DAGSTER"))}
+    return {**base, **sandbox_environment(sandbox.url, world.itwins, start), "JOBLEDGER_DATA": str(data), **more}
+
+
+def jobledger(*arguments: str, env: Mapping[str, str], cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs the installed command as a user would."""
+    return subprocess.run(
+        [JOBLEDGER, *arguments], env=dict(env), cwd=cwd, input=stdin, capture_output=True, text=True, timeout=120, check=False
+    )

@@ -1,0 +1,124 @@
+"""The real web server and daemon: a run is launched over GraphQL, waits in the queue, runs, and shows in a browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from pipelines.runs import dagster_home
+from pipelines.sandbox import Sandbox
+from pipelines.selection import range_tags
+from tests.pipelines.ledger_of_sandbox import ROOT, environment, running, small_world
+
+LAUNCH = """
+mutation Launch($parameters: ExecutionParams!) {
+  launchRun(executionParams: $parameters) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+  }
+}
+"""
+STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+CHROMIUM = shutil.which("chromium")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def until(question: Any, seconds: float, what: str) -> Any:
+    """Asks again and again; fails with what it waited for."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if answer := question():
+            return answer
+        time.sleep(0.3)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/server_info", timeout=2).ok
+    except requests.ConnectionError:
+        return False
+
+
+def graphql(url: str, query: str, **variables: Any) -> Any:
+    answer = requests.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=30)
+    return answer.json()["data"]
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, Path, Sandbox]]:
+    """`dagster dev` as `make ui` starts it, on a ledger of its own."""
+    home = tmp_path_factory.mktemp("ui")
+    world = small_world()
+    with running(world) as (sandbox, _):
+        env = environment(sandbox, world, home / "data", DAGSTER_HOME=str(dagster_home(home / "data")))
+        port = free_port()
+        dagster = str(Path(sys.executable).with_name("dagster"))
+        command = [dagster, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+        log = (home / "log.txt").open("w")
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
+        try:
+            until(lambda: answers(f"http://127.0.0.1:{port}"), 60, "the web server")
+            yield f"http://127.0.0.1:{port}", home, sandbox
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(10)
+            log.close()
+
+
+def test_a_run_launched_over_graphql_succeeds_and_lands_its_months(ui: tuple[str, Path, Sandbox]) -> None:
+    url, home, _ = ui
+    tags = [{"key": key, "value": value} for key, value in range_tags("2026-02", "2026-03").items()]
+    selector = {"repositoryLocationName": "jobledger", "repositoryName": "__repository__", "pipelineName": "sync"}
+    parameters = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}, "runConfigData": "{}"}
+    launched = graphql(url, LAUNCH, parameters=parameters)["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    run_id = launched["run"]["runId"]
+    ended = {"SUCCESS", "FAILURE", "CANCELED"}
+
+    def status() -> str | None:
+        word: str = graphql(url, STATUS, id=run_id)["runOrError"]["status"]
+        return word if word in ended else None
+
+    assert until(status, 90, "the run to end") == "SUCCESS"
+    assert (home / "data" / "history.duckdb").exists()
+    months = sorted(folder.name for folder in (home / "data" / "lake" / "jobs").iterdir())
+    assert months == ["created_month=2026-02", "created_month=2026-03"]
+
+
+@pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="needs Chromium (Debian: apt-get install chromium)"
+)
+def test_a_person_sees_the_assets_in_their_groups(ui: tuple[str, Path, Sandbox], tmp_path: Path) -> None:
+    url, _, _ = ui
+    assert CHROMIUM is not None, "CI installs Chromium"
+    command = [
+        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *(f"--user-data-dir={tmp_path}", "--virtual-time-budget=20000", "--dump-dom", f"{url}/asset-groups"),
+    ]
+    page = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+    for group in ("raw", "core", "specifications", "quality", "marts", "published"):
+        assert group in page

@@ -1,0 +1,145 @@
+"""What Dagster loads, and what a run of it does: on an ephemeral instance, against the sandbox API over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets.wiring import PUBLISHED
+from pipelines.definitions import JOB_NAME, build_defs
+from pipelines.sandbox import Sandbox, World
+from pipelines.selection import range_tags
+from tests.pipelines.ledger_of_sandbox import NOW, ROOT, environment, running, small_world
+from warehouse.contract import contract
+from warehouse.lake import Lake
+from warehouse.marts.all import all_tables
+from warehouse.tables import JOBS, OBSERVATIONS, WALKS, flattened_tables
+
+MONTHS = ("2026-01", "2026-02", "2026-03")
+
+
+@pytest.fixture(scope="module")
+def defs() -> dg.Definitions:
+    return build_defs(start="2026-01")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Lake]:
+    """An empty ledger whose settings name a running sandbox."""
+    world = small_world()
+    with running(world) as (sandbox, _):
+        set_environment(monkeypatch, sandbox, world, tmp_path)
+        yield Lake(tmp_path / "data")
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, world: World, home: Path, **more: str) -> None:
+    for name, value in environment(sandbox, world, home / "data", **more).items():
+        monkeypatch.setenv(name, value)
+
+
+def run_stretch(defs: dg.Definitions, first: str, last: str, instance: dg.DagsterInstance) -> Any:
+    job = defs.resolve_job_def(JOB_NAME)
+    return job.execute_in_process(instance=instance, tags=range_tags(first, last))
+
+
+def test_every_table_is_an_asset_with_description_columns_and_group(defs: dg.Definitions) -> None:
+    specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+    tables = {table.name: table for table in all_tables(contract())}
+    assert set(specs) == {*tables, PUBLISHED}
+    for name, table in tables.items():
+        shown = [(column.name, column.type) for column in specs[name].metadata["dagster/column_schema"].columns]
+        assert shown == [(column.name, column.type) for column in table.columns]
+        assert (specs[name].description, specs[name].group_name) == (table.comment, table.group)
+
+
+def test_the_months_are_partitions_up_to_the_present_one(defs: dg.Definitions) -> None:
+    for table in all_tables(contract()):
+        partitions = defs.resolve_assets_def(table.name).partitions_def
+        assert (partitions is not None) == table.monthly
+        if partitions is not None:
+            assert list(partitions.get_partition_keys(current_time=NOW)) == list(MONTHS)
+
+
+def test_a_backfill_over_several_months_is_one_run_and_shows_each_month(defs: dg.Definitions, ledger: Lake) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run_stretch(defs, "2026-01", "2026-03", instance)
+        assert result.success
+        for key in (OBSERVATIONS.name, JOBS.name, "objects2d_jobs"):
+            assert instance.get_materialized_partitions(dg.AssetKey(key)) == set(MONTHS)
+    assert ledger.months(JOBS) == list(MONTHS)
+    assert defs.resolve_assets_def("jobs").backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_a_month_that_is_materialised_again_keeps_the_same_files_but_its_walks(
+    defs: dg.Definitions, ledger: Lake
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert run_stretch(defs, "2026-02", "2026-02", instance).success
+        files = [ledger.path(table, "2026-02") for table in (OBSERVATIONS, *flattened_tables())]
+        before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in files]
+        walks = ledger.path(WALKS, "2026-02").read_bytes()
+        assert run_stretch(defs, "2026-02", "2026-02", instance).success
+    assert [(file.read_bytes(), file.stat().st_mtime_ns) for file in files] == before
+    assert ledger.path(WALKS, "2026-02").read_bytes() != walks
+
+
+def test_every_check_holds_on_the_sandbox_s_jobs(defs: dg.Definitions, ledger: Lake) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        evaluations = run_stretch(defs, "2026-01", "2026-03", instance).get_asset_check_evaluations()
+    assert len(evaluations) == 13
+    assert {row.check_name: row.metadata["offending"].value for row in evaluations if not row.passed} == {}
+
+
+def test_a_refused_token_fails_the_run_and_shows_in_no_event(
+    defs: dg.Definitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = small_world()
+    with running(world) as (sandbox, _), dg.DagsterInstance.ephemeral() as instance:
+        set_environment(monkeypatch, sandbox, world, tmp_path, ITWIN_ACCESS_TOKEN="canary-token-of-a-user")
+        job = defs.resolve_job_def(JOB_NAME)
+        result = job.execute_in_process(
+            instance=instance, tags=range_tags("2026-03", "2026-03"), raise_on_error=False
+        )
+        assert not result.success
+        told = " ".join(str(event) for event in instance.all_logs(result.run_id))
+    assert "HeaderNotFound" in told
+    assert "canary-token-of-a-user" not in told
+
+
+
+
+def test_importing_the_definitions_opens_no_file_of_the_user_no_socket_and_no_database(tmp_path: Path) -> None:
+    watch = """
+import sys
+opened = []
+def hook(event, arguments):
+    if event in ("socket.connect", "socket.bind", "sqlite3.connect"):
+        opened.append((event, str(arguments)))
+    if event == "open" and isinstance(arguments[0], str) and isinstance(arguments[1], str):
+        writes = set(arguments[1]) & set("wax+")
+        if (writes and "__pycache__" not in arguments[0]) or arguments[0].startswith(sys.argv[1]):
+            opened.append((event, arguments[0]))
+import dagster, pandas, pyarrow, duckdb, requests, authlib.integrations.requests_client  # theirs is not ours
+real = duckdb.connect
+duckdb.connect = lambda *a, **k: (opened.append(("duckdb", str(a))), real(*a, **k))[1]
+sys.addaudithook(hook)
+import pipelines.definitions
+print(opened)
+"""
+    (tmp_path / ".env").write_text("JOBLEDGER_START=2025-02\n")
+    done = subprocess.run(
+        [sys.executable, "-c", watch, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_dagster_s_own_validation_passes() -> None:
+    command = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-w", "workspace.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,85 @@
+"""The settings: their defaults, their faults all at once, and no secret where somebody could read it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import DEFAULTS, prepare_data, read_settings, start_month
+from warehouse.errors import WrongUsage
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_without_any_setting_the_defaults_hold(tmp_path: Path) -> None:
+    settings = read_settings({}, tmp_path / ".env")
+    assert (settings.api_url, settings.requests_per_minute, settings.start, settings.publish, settings.itwin_ids) == (
+        "https://api.bentley.com",
+        500.0,
+        "2025-01",
+        "views",
+        (),
+    )
+    assert not settings.has_credentials
+
+
+def test_the_environment_goes_before_the_file_and_the_file_before_the_default(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("JOBLEDGER_START=2024-01\nJOBLEDGER_PUBLISH=tables\n")
+    settings = read_settings({"JOBLEDGER_START": "2023-07"}, file)
+    assert (settings.start, settings.publish) == ("2023-07", "tables")
+
+
+def test_all_faults_are_told_at_once_each_with_its_setting(tmp_path: Path) -> None:
+    faulty = {
+        "ITWIN_API_URL": "http://api.example.com",
+        "ITWIN_IDS": "not-an-id",
+        "ITWIN_REQUESTS_PER_MINUTE": "many",
+        "JOBLEDGER_START": "2025-13",
+        "JOBLEDGER_PUBLISH": "both",
+        "ITWIN_CLIENT_ID": "somebody",
+    }
+    with pytest.raises(WrongUsage) as raised:
+        read_settings(faulty, tmp_path / ".env")
+    names = [line.split(":")[0] for line in str(raised.value).splitlines()]
+    assert names == [
+        "ITWIN_API_URL",
+        "ITWIN_IDS",
+        "ITWIN_REQUESTS_PER_MINUTE",
+        "JOBLEDGER_START",
+        "JOBLEDGER_PUBLISH",
+        "ITWIN_CLIENT_SECRET",
+    ]
+
+
+def test_plain_http_is_good_enough_on_loopback_only(tmp_path: Path) -> None:
+    assert read_settings({"ITWIN_API_URL": "http://127.0.0.1:8765/"}, tmp_path / ".env").api_url == "http://127.0.0.1:8765"
+    with pytest.raises(WrongUsage, match="ITWIN_TOKEN_URL.*https"):
+        read_settings({"ITWIN_TOKEN_URL": "http://ims.example.com/token"}, tmp_path / ".env")
+
+
+def test_no_secret_shows_in_the_settings_themselves(tmp_path: Path) -> None:
+    secrets = {"ITWIN_CLIENT_ID": "me", "ITWIN_CLIENT_SECRET": "canary-secret", "ITWIN_ACCESS_TOKEN": "canary-token"}
+    settings = read_settings(secrets, tmp_path / ".env")
+    assert "canary" not in f"{settings!r} {settings}"
+
+
+def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    settings = read_settings({"JOBLEDGER_DATA": str(blocked / "data")}, tmp_path / ".env")
+    with pytest.raises(WrongUsage, match=re.escape(str(blocked / "data"))):
+        prepare_data(settings)
+
+
+def test_the_start_month_for_dagster_comes_from_the_environment_alone() -> None:
+    assert start_month({}) == "2025-01"
+    assert start_month({"JOBLEDGER_START": "2026-02"}) == "2026-02"
+
+
+def test_the_example_file_names_every_setting_with_its_default() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert given == DEFAULTS

@@ -1,0 +1,51 @@
+"""The mart that looks ahead: the units of the current month, and how far to trust the figure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from warehouse.declaration import Column, Table
+from warehouse.marts import Mart
+
+UNIT_FORECAST: Final = Table(
+    name="unit_forecast",
+    group="marts",
+    monthly=False,
+    meaning="The units that the current month will have cost, from what is known so far, the open jobs and the weekdays of "
+    "the last eight weeks, and in 'backtest' rows what the same method would have said at day 7, 14 and 21 of up to 24 "
+    "months that are over. A job counts in the month of its creation. Counts one kind of units alone (units_source: that "
+    "of most jobs with units of the last eight weeks). A backtest takes units as they are known today, of the jobs that "
+    "had ended by its day. Leaves out jobs created after as_of, iTwins without jobs in those weeks, and backtests of the "
+    "ledger's first two months.",
+    grain="kind, month of creation, iTwin (or 'all') and day up to which jobs are counted",
+    key=("kind", "month", "itwin_id", "day"),
+    columns=(
+        Column("kind", "VARCHAR", "'forecast': the month of as_of; 'backtest': a month that is over"),
+        Column("month", "VARCHAR", "Month of creation (UTC), as YYYY-MM"),
+        Column("itwin_id", "VARCHAR", "iTwin, or 'all' for all together"),
+        Column("day", "BIGINT", "Day of the month up to which jobs are counted; in a forecast that of as_of, not over"),
+        Column("units_source", "VARCHAR", "The kind of units: 'estimatedUnits' or 'processingUnits'"),
+        Column("jobs", "BIGINT", "Jobs created in the month by then", "jobs"),
+        Column("finished", "BIGINT", "Those of them that had ended by then, and so should have units", "jobs"),
+        Column("with_units", "BIGINT", "Those of them that have units of this kind", "jobs"),
+        Column("units_so_far", "DOUBLE", "Units of the month's jobs that were known by then", "units"),
+        Column("open_jobs", "BIGINT", "Jobs of the month that were open then and show no units", "jobs"),
+        Column("open_units", "DOUBLE", "What they usually cost: for each the mean of its type", "units"),
+        Column("remaining_units", "DOUBLE", "Expected of the days that were left; null with under 7 days of history", "units"),
+        Column("expected_units", "DOUBLE", "The month's total as expected: the sum of the three", "units"),
+        Column("low_units", "DOUBLE", "Lower end of the 80 % interval; null with under 14 days of history", "units"),
+        Column("high_units", "DOUBLE", "Upper end of the 80 % interval; null with under 14 days of history", "units"),
+        Column("last_month_units", "DOUBLE", "Total of the month before as known then: a naive forecast", "units"),
+        Column("run_rate_units", "DOUBLE", "units_so_far stretched to the whole month: a naive forecast", "units"),
+        Column("actual_finished", "BIGINT", "Jobs of the month that ended; null in a forecast", "jobs"),
+        Column("actual_with_units", "BIGINT", "Those of them with units of this kind; null in a forecast", "jobs"),
+        Column("actual_units", "DOUBLE", "Units of the whole month as known at as_of; null in a forecast", "units"),
+        Column("error_units", "DOUBLE", "expected_units minus actual_units", "units"),
+        Column("error_share", "DOUBLE", "error_units of actual_units; null where these are 0", "share"),
+        Column("last_month_error_units", "DOUBLE", "last_month_units minus actual_units", "units"),
+        Column("run_rate_error_units", "DOUBLE", "run_rate_units minus actual_units", "units"),
+        Column("in_interval", "BOOLEAN", "Whether actual_units lies within the interval"),
+    ),
+)
+
+FORECAST_MARTS: Final = (Mart(UNIT_FORECAST, reads=("jobs",), timely=True),)
