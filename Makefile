@@ -5,10 +5,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: run test ui check bench soak help clean
+.PHONY: run test older ui check bench soak help clean
 
 run: $(READY) ## set up and run everything once against the sandbox API; prints what it made and where
 	@$(BIN)/python -m pipelines.trial
+
+older: $(READY) ## the core of the tests with DuckDB 1.5
+	@test -d .older || $(BIN)/python -m pip install --quiet --no-deps --target .older "duckdb==1.5.6"
+	@PYTHONPATH=.older $(BIN)/python -c "import duckdb; assert duckdb.__version__.startswith('1.5'), duckdb.__version__"
+	@PYTHONPATH=.older $(BIN)/python -m pytest tests/warehouse tests/assets tests/pipelines/test_definitions.py
 
 test: $(READY) ## set up and run all tests
 	@$(BIN)/python -m pytest
@@ -30,7 +35,7 @@ soak: $(READY) ## 1,000 seeded syncs against a misbehaving server
 	@$(BIN)/python -m pytest -m soak -s tests/faults
 
 clean: ## remove .venv and caches, never data
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .older .pytest_cache .ruff_cache .hypothesis
 
 help: ## all of these
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /make \1\t/' | expand -t 14

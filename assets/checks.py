@@ -86,6 +86,12 @@ CORE_CHECKS: Final = (
         blocking=False,
     ),
     Check(
+        "a_month_speaks_one_edition",
+        "jobs",
+        "The records of a month that show their edition are all of the same one.",
+        blocking=False,
+    ),
+    Check(
         "companions_are_present",
         "contract_drift",
         "Outputs that need another output have it.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from io import BytesIO, TextIOWrapper
@@ -73,7 +74,7 @@ def grid(rows: pa.Table, title: str | None = None) -> Grid:
 
 def show_status(settings: Settings, console: Console | None = None) -> None:
     """Walks, coverage, open jobs, rejected records and drift, on one screen."""
-    console = console or Console()
+    console = console or Console(width=None if sys.stdout.isatty() else 140)
     place = door(settings.data)
     _refuse_missing(place)
     console.print(f"Ledger: {place}", highlight=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -36,9 +36,9 @@ def run(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | No
     return con.execute(sql, parameters or []).fetchall()
 
 
-def arrow(con: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+def arrow(con: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
     """The rows of a query as an Arrow table, under DuckDB 1.5 and 2.0 alike."""
-    table = con.sql(sql).to_arrow_table()
+    table = con.sql(sql, params=dict(parameters or {})).to_arrow_table()
     assert isinstance(table, pa.Table)
     return table
 

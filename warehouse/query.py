@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from warehouse.catalog import door
-from warehouse.engine import connection
+from warehouse.engine import arrow, connection
 from warehouse.errors import WrongUsage
 
 
@@ -23,4 +23,4 @@ def sql(text: str, *, data: str | Path | None = None, **params: Any) -> pd.DataF
     if not place.exists():
         raise WrongUsage(f"There is no ledger at {place}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
     with connection(place, read_only=True) as con:
-        return con.execute(text, params).df()
+        return arrow(con, text, params).to_pandas()

@@ -34,12 +34,23 @@ def running(world: World, now: datetime = NOW) -> Generator[tuple[Sandbox, Fixed
 def environment(sandbox: Sandbox, world: World, data: Path, **more: str) -> dict[str, str]:
     """The settings of a ledger on a sandbox: the months of the world, all its iTwins."""
     start = world.months_at(NOW)[0]
-    base = {name: value for name, value in os.environ.items() if not name.startswith(("ITWIN_", "JOBLEDGER_", "DAGSTER"))}
+    base = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ITWIN_", "JOBLEDGER_", "DAGSTER"))
+    }
     return {**base, **sandbox_environment(sandbox.url, world.itwins, start), "JOBLEDGER_DATA": str(data), **more}
 
 
-def jobledger(*arguments: str, env: Mapping[str, str], cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def jobledger(
+    *arguments: str, env: Mapping[str, str], cwd: Path, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs the installed command as a user would."""
     return subprocess.run(
-        [JOBLEDGER, *arguments], env=dict(env), cwd=cwd, input=stdin, capture_output=True, text=True, timeout=120, check=False
+        [JOBLEDGER, *arguments],
+        env=dict(env),
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )

@@ -49,7 +49,7 @@ def test_a_query_answers_in_every_format(synced: Ledger, world: World) -> None:
     as_json = jobledger("sql", text, "--format", "json", env=env, cwd=home)
     assert json.loads(as_json.stdout) == [{"jobs": len(shown), "itwins": len({job["iTwinId"] for job in shown})}]
     as_csv = jobledger("sql", text, "--format", "csv", env=env, cwd=home)
-    assert list(csv.DictReader(io.StringIO(as_csv.stdout)))[0]["jobs"] == str(len(shown))
+    assert next(csv.DictReader(io.StringIO(as_csv.stdout)))["jobs"] == str(len(shown))
     assert str(len(shown)) in jobledger("sql", text, env=env, cwd=home).stdout
 
 
@@ -61,7 +61,7 @@ def test_a_query_gives_parquet_to_a_pipe(synced: Ledger) -> None:
 
 
 def test_each_typed_table_has_exactly_the_jobs_of_its_type(synced: Ledger, world: World) -> None:
-    env, home = synced
+    _, home = synced
     with duckdb.connect(f"{home}/data/history.duckdb", read_only=True) as con:
         by_type = dict(con.execute("select type, count(*) from jobs group by 1").fetchall())
         objects = con.execute("select count(*) from objects2d_jobs").fetchall()[0][0]

@@ -92,7 +92,7 @@ def test_a_month_that_is_materialised_again_keeps_the_same_files_but_its_walks(
 def test_every_check_holds_on_the_sandbox_s_jobs(defs: dg.Definitions, ledger: Lake) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         evaluations = run_stretch(defs, "2026-01", "2026-03", instance).get_asset_check_evaluations()
-    assert len(evaluations) == 13
+    assert len(evaluations) == 14
     assert {row.check_name: row.metadata["offending"].value for row in evaluations if not row.passed} == {}
 
 
@@ -103,15 +103,11 @@ def test_a_refused_token_fails_the_run_and_shows_in_no_event(
     with running(world) as (sandbox, _), dg.DagsterInstance.ephemeral() as instance:
         set_environment(monkeypatch, sandbox, world, tmp_path, ITWIN_ACCESS_TOKEN="canary-token-of-a-user")
         job = defs.resolve_job_def(JOB_NAME)
-        result = job.execute_in_process(
-            instance=instance, tags=range_tags("2026-03", "2026-03"), raise_on_error=False
-        )
+        result = job.execute_in_process(instance=instance, tags=range_tags("2026-03", "2026-03"), raise_on_error=False)
         assert not result.success
         told = " ".join(str(event) for event in instance.all_logs(result.run_id))
     assert "HeaderNotFound" in told
     assert "canary-token-of-a-user" not in told
-
-
 
 
 def test_importing_the_definitions_opens_no_file_of_the_user_no_socket_and_no_database(tmp_path: Path) -> None:

@@ -53,7 +53,10 @@ def test_every_day_the_older_months_with_open_jobs_a_run_for_each_stretch(defs: 
     keep_jobs(tmp_path, "2025-12", ["success", "failed"])
     keep_jobs(tmp_path, "2026-01", ["open"])
     keep_jobs(tmp_path, "2026-02", ["open"])
-    assert asked(defs, "daily_older_open_months") == [range_tags("2025-10", "2025-11"), range_tags("2026-01", "2026-01")]
+    assert asked(defs, "daily_older_open_months") == [
+        range_tags("2025-10", "2025-11"),
+        range_tags("2026-01", "2026-01"),
+    ]
 
 
 def test_every_day_nothing_where_no_older_job_is_open(defs: dg.Definitions, tmp_path: Path) -> None:

@@ -55,8 +55,10 @@ def test_all_faults_are_told_at_once_each_with_its_setting(tmp_path: Path) -> No
 
 
 def test_plain_http_is_good_enough_on_loopback_only(tmp_path: Path) -> None:
-    assert read_settings({"ITWIN_API_URL": "http://127.0.0.1:8765/"}, tmp_path / ".env").api_url == "http://127.0.0.1:8765"
-    with pytest.raises(WrongUsage, match="ITWIN_TOKEN_URL.*https"):
+    assert (
+        read_settings({"ITWIN_API_URL": "http://127.0.0.1:8765/"}, tmp_path / ".env").api_url == "http://127.0.0.1:8765"
+    )
+    with pytest.raises(WrongUsage, match=r"ITWIN_TOKEN_URL.*https"):
         read_settings({"ITWIN_TOKEN_URL": "http://ims.example.com/token"}, tmp_path / ".env")
 
 

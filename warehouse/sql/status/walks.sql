@@ -1,5 +1,5 @@
 -- Grain: month of creation. Counts the newest walk of each iTwin in that month; `incomplete` are those among them that
--- do not prove that they saw everything.
+-- do not prove that they saw everything; `walked_since` is when the oldest of those walks ended.
 WITH newest AS (
     SELECT *
     FROM walks
@@ -12,9 +12,8 @@ SELECT
     count(*) FILTER (WHERE NOT complete) AS incomplete,
     sum(records)::BIGINT AS records,
     sum(rejected)::BIGINT AS rejected,
-    min(finished_at) AS oldest_walk,
-    max(finished_at) AS newest_walk,
-    any_value(error) FILTER (WHERE NOT complete) AS why
+    min(finished_at) AS walked_since,
+    left(any_value(error) FILTER (WHERE NOT complete), 60) AS why
 FROM newest
 GROUP BY created_from
 ORDER BY created_from DESC

@@ -1,0 +1,124 @@
+"""Every check holds on a sound ledger and names the rows that contradict it on one that is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from assets.checks import AGREEMENT, CORE_CHECKS, RAW_CHECKS, Check, as_markdown, verify, verify_agreement
+from warehouse.catalog import publish
+from warehouse.contract import contract
+from warehouse.lake import Lake
+from warehouse.tables import ledger_tables
+
+MONTH = "2026-01"
+CREATED = datetime(2026, 1, 5, tzinfo=UTC)
+LATER = datetime(2026, 1, 6, tzinfo=UTC)
+TABLES = {table.name: table for table in ledger_tables()}
+CHECKS = {check.name: check for check in (*RAW_CHECKS, *CORE_CHECKS)}
+SOUND: dict[str, list[dict[str, Any]]] = {
+    "observations": [
+        {
+            "job_id": "a",
+            "created_at": CREATED,
+            "observed_at": LATER,
+            "http_status": 200,
+            "body": '{"specifications": {"inputs": {"photos": "x", "more": ["y", null, "z"]}, "options": {"n": 1, "m": null}}}',
+        }
+    ],
+    "jobs": [
+        {
+            "job_id": "a",
+            "type": "Objects2D",
+            "outcome": "success",
+            "created_at": CREATED,
+            "started_at": CREATED,
+            "ended_at": LATER,
+            "queue_seconds": 0.0,
+            "run_seconds": 1.0,
+            "total_seconds": 1.0,
+            "units": 0.0,
+            "edition": "2026-07",
+        },
+        {"job_id": "b", "type": "NobodyKnows", "outcome": "open", "created_at": CREATED},
+    ],
+    "objects2d_jobs": [{"job_id": "a"}],
+    "job_references": [{"job_id": "a"}, {"job_id": "a"}, {"job_id": "a"}],
+    "job_options": [{"job_id": "a"}],
+    "walks": [
+        {"walk_id": "1", "created_from": CREATED, "finished_at": CREATED, "complete": False},
+        {"walk_id": "2", "created_from": CREATED, "finished_at": LATER, "complete": True},
+    ],
+}
+BROKEN: dict[str, Mapping[str, Sequence[dict[str, Any]]]] = {
+    "job_ids_are_unique": {"jobs": [{"job_id": "a"}, {"job_id": "a"}]},
+    "a_job_is_in_one_month": {
+        "observations": [
+            {"job_id": "a", "created_at": CREATED, "observed_at": CREATED},
+            {"job_id": "a", "created_at": datetime(2026, 2, 1, tzinfo=UTC), "observed_at": LATER},
+        ]
+    },
+    "created_before_started_before_ended": {"jobs": [{"job_id": "a", "run_seconds": -1.0}]},
+    "a_finished_job_has_its_end": {"jobs": [{"job_id": "a", "outcome": "failed"}]},
+    "units_are_not_negative": {"jobs": [{"job_id": "a", "units": -0.5}]},
+    "each_job_is_in_the_table_of_its_type": {"objects2d_jobs": []},
+    "every_input_output_and_option_is_in_the_tables": {"job_options": []},
+    "types_states_and_fields_are_known": {"contract_drift": [{"type": "X", "kind": "unknown_type", "jobs": 1}]},
+    "a_month_speaks_one_edition": {
+        "jobs": [
+            {"job_id": "a", "created_at": CREATED, "edition": "2025-08"},
+            {"job_id": "b", "created_at": LATER, "edition": "2026-07"},
+        ]
+    },
+    "companions_are_present": {"contract_drift": [{"type": "X", "kind": "missing_companion", "jobs": 1}]},
+    "names_and_paths_follow_their_patterns": {"contract_drift": [{"type": "X", "kind": "pattern", "jobs": 1}]},
+    "nothing_is_rejected": {"rejected_records": [{"reason": "no_id", "body": "{}", "body_hash": "1"}]},
+    "walks_are_complete": {
+        "walks": [{"walk_id": "1", "created_from": CREATED, "finished_at": LATER, "complete": False, "error": "cut"}]
+    },
+}
+
+
+def keep(data: Path, rows: Mapping[str, Sequence[dict[str, Any]]]) -> Lake:
+    lake = Lake(data)
+    with lake.staging() as staging:
+        for name, table in TABLES.items():
+            if table.monthly:
+                staging.write(table, MONTH, pa.Table.from_pylist(list(rows.get(name, ())), schema=table.arrow_schema))
+        staging.commit()
+    return lake
+
+
+def test_on_a_sound_ledger_every_check_holds(tmp_path: Path) -> None:
+    verdicts = verify(keep(tmp_path, SOUND), CHECKS.values(), [MONTH], TABLES, contract())
+    assert {verdict.check.name: verdict.offending for verdict in verdicts if not verdict.holds} == {}
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.name)
+def test_a_broken_ledger_is_told_with_its_rows(check: Check, tmp_path: Path) -> None:
+    lake = keep(tmp_path, {**SOUND, **BROKEN[check.name]})
+    (verdict,) = verify(lake, [check], [MONTH], TABLES, contract())
+    assert verdict.offending >= 1
+    shown = as_markdown(verdict.rows).splitlines()
+    assert len(shown) == 2 + verdict.offending
+
+
+def test_a_check_looks_only_at_the_months_that_it_is_given(tmp_path: Path) -> None:
+    lake = keep(tmp_path, {**SOUND, **BROKEN["job_ids_are_unique"]})
+    (verdict,) = verify(lake, [CHECKS["job_ids_are_unique"]], ["2025-12"], TABLES, contract())
+    assert verdict.holds
+
+
+def test_a_file_that_changed_behind_the_door_s_tables_is_told(tmp_path: Path) -> None:
+    lake = keep(tmp_path, SOUND)
+    publish(lake, list(TABLES.values()), "tables")
+    assert verify_agreement(lake, list(TABLES.values())).holds
+    keep(tmp_path, {**SOUND, "jobs": []})
+    verdict = verify_agreement(lake, list(TABLES.values()))
+    assert verdict.check is AGREEMENT
+    assert verdict.rows.to_pylist() == [{"table_name": "jobs", "in_parquet": 0, "in_duckdb": 2}]
