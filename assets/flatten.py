@@ -199,8 +199,8 @@ def _contract_tables(known: Contract) -> dict[str, pa.Table]:
             [
                 {
                     "mask": every,
-                    "estimated_mask": units["executionInfo.estimatedUnits"],
-                    "processing_mask": units["executionInfo.processingUnits"],
+                    "estimated_mask": units.get("executionInfo.estimatedUnits", every),
+                    "processing_mask": units.get("executionInfo.processingUnits", every),
                 }
             ]
         ),

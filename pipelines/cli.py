@@ -18,7 +18,7 @@ from assets.errors import NotAuthorised
 from assets.filters import plain_id
 from pipelines.console import err
 from pipelines.settings import NO_CREDENTIALS, prepare_data, read_settings
-from warehouse.errors import JobledgerError, WrongUsage
+from warehouse.errors import Interrupted, JobledgerError, WrongUsage
 
 P = ParamSpec("P")
 
@@ -44,6 +44,8 @@ def _exits(command: Callable[P, Exit | None]) -> Callable[P, None]:
             code = _tell(error, Exit.NOT_AUTHORISED)
         except WrongUsage as error:
             code = _tell(error, Exit.WRONG_USAGE)
+        except KeyboardInterrupt:
+            code = _tell(Interrupted("Interrupted. What had landed is kept; run again to go on."), Exit.FAILED)
         except JobledgerError as error:
             code = _tell(error, Exit.FAILED)
         sys.exit(code)

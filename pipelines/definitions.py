@@ -9,11 +9,14 @@ from pipelines.console import sentences
 from pipelines.resources import SettingsResource
 from pipelines.schedules import build_schedules
 from pipelines.settings import start_month
+from warehouse.contract import Contract
 
 JOB_NAME = "sync"
 
 
-def build_defs(ledger: LedgerResource | None = None, start: str | None = None) -> dg.Definitions:
+def build_defs(
+    ledger: LedgerResource | None = None, start: str | None = None, known: Contract | None = None
+) -> dg.Definitions:
     """The definitions; tests bring a ledger of their own instead of patching one."""
     job = dg.define_asset_job(
         JOB_NAME,
@@ -21,7 +24,7 @@ def build_defs(ledger: LedgerResource | None = None, start: str | None = None) -
         description="Walks the months that it is given, flattens them, makes the marts and opens the door for SQL.",
     )
     return dg.Definitions(
-        assets=build_assets(start or start_month()),
+        assets=build_assets(start or start_month(), known),
         jobs=[job],
         schedules=build_schedules(job),
         resources={"ledger": ledger or SettingsResource()},

@@ -18,6 +18,7 @@ from pipelines.selection import range_tags
 from pipelines.settings import Settings
 from warehouse.contract import contract
 from warehouse.engine import connection, run
+from warehouse.errors import Interrupted
 from warehouse.lake import Lake
 from warehouse.marts.all import all_tables
 from warehouse.months import stretches
@@ -52,7 +53,7 @@ def run_months(
 ) -> list[str]:
     """Runs the job on these months, a run for each stretch without gaps; gives the run ids.
 
-    Without `walk`, the API is not asked. An error of a step is raised as it was.
+    Without `walk`, the API is not asked. An error of a step is raised as it was; Ctrl-C raises Interrupted.
     """
     defs = build_defs(start=settings.start)
     job = defs.resolve_job_def(JOB_NAME)
@@ -60,12 +61,15 @@ def run_months(
     chosen = None if walk else [dg.AssetKey(key) for key in _asset_keys() if key not in raw]
     ids: list[str] = []
     for first, last in stretches(months):
-        result = job.execute_in_process(
-            instance=found,
-            tags=range_tags(first, last),
-            run_config=_run_config(walk, accept_gone),
-            asset_selection=chosen,
-        )
+        try:
+            result = job.execute_in_process(
+                instance=found,
+                tags=range_tags(first, last),
+                run_config=_run_config(walk, accept_gone),
+                asset_selection=chosen,
+            )
+        except dg.DagsterExecutionInterruptedError:
+            raise Interrupted("Interrupted. What had landed is kept; run again to go on.") from None
         ids.append(result.run_id)
     return ids
 

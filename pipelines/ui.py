@@ -1,7 +1,7 @@
 """`make ui`: Dagster's web server and daemon, on loopback, with the home that `jobledger sync` writes its runs to.
 
-Without credentials and without a ledger of one's own it shows the sandbox's runs, and serves the sandbox API beside them,
-so that a run that is launched there finds its jobs.
+Without credentials and without a ledger of one's own it shows the sandbox's runs, and serves the sandbox API beside
+them, so that a run that is launched there finds its jobs.
 """
 
 from __future__ import annotations

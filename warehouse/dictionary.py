@@ -86,6 +86,6 @@ def _api_fields(known: Contract) -> dict[tuple[str, str], dict[str, list[str]]]:
     editions_of = {row.path: row.editions for row in known.envelope}
     for column, paths in _ENVELOPE_COLUMNS.items():
         for path in paths.split():
-            for edition in editions_of[path]:
+            for edition in editions_of.get(path, ()):
                 found.setdefault(("jobs", column), {}).setdefault(edition, []).append(path)
     return found

@@ -11,5 +11,9 @@ class WrongUsage(JobledgerError):
     """The caller gave something that cannot work: an id, a month, a setting, an argument."""
 
 
+class Interrupted(JobledgerError):
+    """Somebody ended the run before it was done. What had landed is kept; nothing is half there."""
+
+
 class Busy(JobledgerError):
     """Another run works on the same month and did not end in time. Nothing was changed."""

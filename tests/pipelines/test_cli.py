@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
@@ -206,3 +207,24 @@ def test_a_query_that_does_not_work_says_why(synced: Ledger) -> None:
     assert done.returncode == 2
     assert "nothing" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_leaves_the_ledger_as_it_was_and_the_next_sync_goes_on(
+    world: World, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    env = environment(sandbox, world, tmp_path / "data", ITWIN_REQUESTS_PER_MINUTE="120")
+    sync = [JOBLEDGER, "sync", "--from", "2026-01", "--to", "2026-03"]
+    process = subprocess.Popen(sync, env=env, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "new versions" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+    assert process.wait(60) == 1
+    assert "Traceback" not in said
+    process.stderr.close()
+    env["ITWIN_REQUESTS_PER_MINUTE"] = "60000"
+    assert jobledger(*sync[1:], env=env, cwd=tmp_path).returncode == 0
+    count = jobledger("sql", "select count(*) as n from jobs", "--format", "json", env=env, cwd=tmp_path)
+    assert json.loads(count.stdout) == [{"n": len(world.jobs_at(NOW))}]

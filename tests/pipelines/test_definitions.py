@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow.parquet as pq
 import pytest
 
 from assets.wiring import PUBLISHED
@@ -19,7 +20,7 @@ from tests.pipelines.ledger_of_sandbox import NOW, ROOT, environment, running, s
 from warehouse.contract import contract
 from warehouse.lake import Lake
 from warehouse.marts.all import all_tables
-from warehouse.tables import JOBS, OBSERVATIONS, WALKS, flattened_tables
+from warehouse.tables import CONTRACT_DRIFT, JOBS, OBSERVATIONS, WALKS, flattened_tables
 
 MONTHS = ("2026-01", "2026-02", "2026-03")
 
@@ -139,3 +140,44 @@ def test_dagster_s_own_validation_passes() -> None:
     command = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-w", "workspace.yaml"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_when_the_api_changes_its_edition_the_tables_go_on_and_a_check_tells_it(
+    defs: dg.Definitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        for edition in ("2025-08", "2026-07"):
+            world = small_world(edition)
+            with running(world) as (sandbox, _):
+                set_environment(monkeypatch, sandbox, world, tmp_path)
+                result = defs.resolve_job_def(JOB_NAME).execute_in_process(
+                    instance=instance, tags=range_tags("2026-03", "2026-03"), run_config=believe_what_is_gone()
+                )
+        assert result.success
+    told = {row.check_name: row for row in result.get_asset_check_evaluations() if not row.passed}
+    assert set(told) == {"a_month_speaks_one_edition"}
+    rows = str(told["a_month_speaks_one_edition"].metadata["rows"].value)
+    assert "2025-08" in rows
+    assert "2026-07" in rows
+
+
+def believe_what_is_gone() -> dict[str, Any]:
+    """The later edition no longer lists the jobs of a type: more than the ledger would believe by itself."""
+    return {"ops": {"walk_the_api": {"config": {"accept_gone": True}}}}
+
+
+def test_a_contract_of_one_edition_tells_what_a_later_one_changed_and_no_run_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = contract().of_editions("2025-08")
+    defs = build_defs(start="2026-01", known=old)
+    world = small_world("2026-04")
+    with running(world) as (sandbox, _), dg.DagsterInstance.ephemeral() as instance:
+        set_environment(monkeypatch, sandbox, world, tmp_path)
+        result = run_stretch(defs, "2026-03", "2026-03", instance)
+    assert result.success
+    told = {row.check_name for row in result.get_asset_check_evaluations() if not row.passed}
+    assert "types_states_and_fields_are_known" in told
+    drift = pq.read_table(Lake(tmp_path / "data").path(CONTRACT_DRIFT, "2026-03"), partitioning=None)
+    paths = set(drift["path"].to_pylist())
+    assert {"$.type", "$.executionInfo.processingUnits", "$.specifications.inputs.model3dA"} <= paths

@@ -12,7 +12,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Final
@@ -155,6 +155,16 @@ class Contract:
         return Contract(
             self.editions, (*self.fields, *rows), self.envelope, self.states, self.timestamp_forms, self.error
         )
+
+    def of_editions(self, *editions: str) -> Contract:
+        """What is known of these editions alone: the contract of a reader that the API has left behind, or is ahead of."""
+
+        def kept(rows: Iterable[Any]) -> tuple[Any, ...]:
+            shared = ((row, tuple(edition for edition in row.editions if edition in editions)) for row in rows)
+            return tuple(replace(row, editions=found) for row, found in shared if found)
+
+        rows = (self.fields, self.envelope, self.states, self.timestamp_forms)
+        return Contract(editions, *(kept(part) for part in rows), self.error)
 
     @cached_property
     def digest(self) -> str:
