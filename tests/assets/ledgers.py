@@ -98,7 +98,10 @@ class Ledger:
 
     def put(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes a raw table by hand; what a row leaves out is null."""
-        columns = [pa.array([row.get(name) for row in rows], table.arrow_schema.field(name).type) for name in table.column_names]
+        columns = [
+            pa.array([row.get(name) for row in rows], table.arrow_schema.field(name).type)
+            for name in table.column_names
+        ]
         with self.lake.staging() as staging:
             filled = pa.Table.from_arrays(columns, schema=table.arrow_schema)
             staging.write(table, self.month, filled, {REVISION: uuid.uuid4().hex})

@@ -26,6 +26,6 @@ SELECT
     kind,
     CASE WHEN kind = 'detector' THEN regexp_extract(text, '(?s)^(@[^/]*/[^/]*|[^/]*)', 1) END AS detector_name,
     CASE
-        WHEN kind = 'detector' THEN nullif(regexp_extract(text, '(?s)^(?:@[^/]*/[^/]*|[^/]*)/(.+)$', 1), '')
+        WHEN kind = 'detector' THEN nullif(regexp_extract(text, '(?s)^(?:@[^/]*/[^/]*|[^@/][^/]*)/(.+)$', 1), '')
     END AS detector_version
 FROM kinds
