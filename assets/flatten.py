@@ -1,26 +1,31 @@
 """Flattening: a month's raw tables become its core, typed and drift tables, in one pass over the JSON.
 
 A pure function of `observations`, `message_observations`, `walks` and the contract; no Python object is built per
-job. The steps are the statements in `warehouse/sql/flatten`; only the typed tables' SELECTs are made here, from the contract. Where
-the files lie is the lake's business, when it is done the caller's.
+job. The steps are the statements in `warehouse/sql/flatten`; only the typed tables' SELECTs are made here, from the
+contract. Where the files lie is the lake's business, when it is done the caller's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from warehouse.contract import PARTS, Contract, EnvelopeField, Field, TypedColumn, snake_case
+from warehouse.contract import Contract, EnvelopeField, Field, TypedColumn, snake_case
+from warehouse.declaration import Table
 from warehouse.engine import arrow, connection, load, run
-from warehouse.lake import Lake, copy_to, quote
+from warehouse.lake import Lake, Staging, copy_to, parquet_source, quote
 from warehouse.sql import run_macros, statement
 from warehouse.tables import (
     CONTRACT_DRIFT,
@@ -37,6 +42,11 @@ MADE_FROM: Final = "made_from"
 
 REVISION: Final = "revision"
 """Footer key of a raw file: new whenever its rows are."""
+
+STRETCH: Final = 25_000
+"""Observations that are flattened together at most: some 30 MB of bodies."""
+
+SIDE_BY_SIDE: Final = 2
 
 _STEPS: Final = ("newest", "parsed", "entries")
 _TYPED_MACROS: Final = {
@@ -78,19 +88,87 @@ def made_from(lake: Lake, month: str, known: Contract) -> str:
 
 
 def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = False) -> Flattened:
-    """Makes the flattened tables of a month, unless they are what they would be; the caller holds the month's lock."""
-    tables = flattened_tables(known)
+    """Makes the flattened tables of a month, unless they are what they would be; the caller holds the month's lock.
+
+    A large month is done in stretches of job ids, two side by side, so that memory does not grow with it.
+    """
     if not force and is_fresh(lake, month, known):
         return Flattened(month, made=False, rows={})
     footer = {MADE_FROM: made_from(lake, month, known)}
-    with connection() as con, lake.staging() as staging:
-        _load_raw(con, lake, month)
-        prepare(con, known)
-        rows: dict[str, int] = {}
-        for table in tables:
-            rows[table.name] = copy_to(con, table, table.name, staging.reserve(table, month), footer)
+    with lake.staging() as staging, lake.scratch() as scratch:
+        stretches = _stretches(lake, month)
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            list(pool.map(partial(_flatten_stretch, lake, month, known, scratch, footer), stretches))
+        rows = _join(flattened_tables(known), scratch, staging, month, footer)
         staging.commit()
     return Flattened(month, made=True, rows=rows)
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """The jobs of a month from one id, included, to another one, excluded; None is no bound."""
+
+    place: int
+    first: str | None
+    end: str | None
+
+    @property
+    def condition(self) -> str:
+        bounds = [f"job_id >= {quote(self.first)}"] if self.first is not None else []
+        bounds += [f"job_id < {quote(self.end)}"] if self.end is not None else []
+        return " AND ".join(bounds) or "true"
+
+    def part(self, folder: Path, name: str) -> Path:
+        """Where the stretch's part of a table lies until all parts are there."""
+        return folder / f"{name}.{self.place:06d}.parquet"
+
+
+def _stretches(lake: Lake, month: str) -> list[_Stretch]:
+    """The month in stretches of at most about STRETCH observations, in the order of the job ids."""
+    with connection() as con:
+        ids = run(
+            con,
+            f"SELECT DISTINCT job_id FROM (SELECT job_id, row_number() OVER (ORDER BY job_id) AS place "
+            f"FROM {lake.source(OBSERVATIONS, month)}) WHERE place > 1 AND place % {STRETCH} = 1 ORDER BY job_id",
+        )
+    bounds = [None, *(row[0] for row in ids), None]
+    return [_Stretch(place, *pair) for place, pair in enumerate(pairwise(bounds))]
+
+
+def _flatten_stretch(
+    lake: Lake, month: str, known: Contract, folder: Path, footer: Mapping[str, str], stretch: _Stretch
+) -> None:
+    """Writes a part of each flattened table, in the order of its key."""
+    with connection() as con:
+        for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS):
+            _view(con, table.name, f"SELECT * FROM {lake.source(table, month)} WHERE {stretch.condition}")
+        _view(con, WALKS.name, f"SELECT * FROM {lake.source(WALKS, month)}")
+        prepare(con, known)
+        for table in flattened_tables(known):
+            if table is not CONTRACT_DRIFT:
+                copy_to(con, table, table.name, stretch.part(folder, table.name), footer)
+        run(con, f"COPY drift_counts TO {quote(str(stretch.part(folder, CONTRACT_DRIFT.name)))} (FORMAT parquet)")
+
+
+def _join(
+    tables: Sequence[Table], folder: Path, staging: Staging, month: str, footer: Mapping[str, str]
+) -> dict[str, int]:
+    """Stages each table as the join of its parts, which stand in order; gives the rows of each."""
+    rows: dict[str, int] = {}
+    with connection() as con:
+        counts = sorted(folder.glob(f"{CONTRACT_DRIFT.name}.*.parquet"))
+        _view(con, "drift_counts", f"SELECT * FROM {parquet_source(counts)}")
+        _view(con, CONTRACT_DRIFT.name, statement("flatten/contract_drift"))
+        for table in tables:
+            parts, place = sorted(folder.glob(f"{table.name}.*.parquet")), staging.reserve(table, month)
+            if table is CONTRACT_DRIFT:
+                rows[table.name] = copy_to(con, table, table.name, place, footer)
+            elif len(parts) == 1:
+                rows[table.name] = pq.read_metadata(parts[0]).num_rows
+                parts[0].replace(place)
+            else:
+                rows[table.name] = copy_to(con, table, parquet_source(parts), place, footer, ordered=True)
+    return rows
 
 
 def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> None:
@@ -112,7 +190,7 @@ def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> None:
     load(con, JOB_MESSAGES.name, _job_messages(con))
     for job_type in known.job_types:
         _view(con, typed_table(job_type), typed_select(job_type, known))
-    _view(con, CONTRACT_DRIFT.name, statement("flatten/contract_drift").replace("$envelope_paths", _paths(known)))
+    _view(con, "drift_counts", statement("flatten/drift_counts").replace("$envelope_paths", _paths(known)))
 
 
 def typed_select(job_type: str, known: Contract) -> str:
@@ -151,11 +229,6 @@ def _same_key(row: Field, known: Contract) -> Iterator[Field]:
 
 def _paths(known: Contract) -> str:
     return "[" + ", ".join(quote(f"$.{row.path}") for row in known.envelope) + "]"
-
-
-def _load_raw(con: duckdb.DuckDBPyConnection, lake: Lake, month: str) -> None:
-    for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS, WALKS):
-        _view(con, table.name, f"SELECT * FROM {lake.source(table, month)}")
 
 
 def _make(con: duckdb.DuckDBPyConnection, name: str, file: str | None = None) -> None:
@@ -258,10 +331,7 @@ def _mend_repeated_keys(con: duckdb.DuckDBPyConnection) -> None:
 
     The observation keeps both.
     """
-    parts = " OR ".join(
-        f"(p.{part} IS NULL AND json_type(n.body, '$.specifications.{part}') = 'OBJECT')" for part in PARTS
-    )
-    torn = run(con, f"SELECT n.job_id, n.body FROM parsed AS p JOIN newest AS n USING (job_id) WHERE {parts}")
+    torn = run(con, "SELECT job_id, body FROM newest WHERE job_id IN (SELECT job_id FROM parsed WHERE torn)")
     if not torn:
         return
     mended = [(job_id, msgspec.json.encode(msgspec.json.decode(body)).decode()) for job_id, body in torn]
@@ -291,6 +361,6 @@ def _put_in(template: str | None, params: list[str | None]) -> str | None:
 def _code_digest() -> str:
     """Changes with the statements, so that what an older release made is made anew."""
     names = ("newest", "parsed", "entries", "editions", "named", "elements", "jobs", "job_references", "job_options")
-    more = ("job_states", "job_messages", "contract_drift")
+    more = ("job_states", "job_messages", "drift_counts", "contract_drift")
     texts = [statement("macros"), *(statement(f"flatten/{name}") for name in (*names, *more))]
     return hashlib.md5("\n".join(texts).encode(), usedforsecurity=False).hexdigest()

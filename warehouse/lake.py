@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import uuid
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ MONTH: Final = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
 METADATA_PREFIX: Final = "jobledger."
 COMPRESSION: Final = "zstd"
 COMPRESSION_LEVEL: Final = 1
-ROW_GROUP_SIZE: Final = 122_880
+ROW_GROUP_SIZE: Final = 20_480
 
 
 class Lake:
@@ -66,14 +67,12 @@ class Lake:
         files = [self.path(table, month)] if month else self.files(table)
         if not files or (month and not files[0].exists()):
             return f"({table.empty_select})"
-        names = ", ".join(quote(str(file)) for file in files)
-        return f"read_parquet([{names}], hive_partitioning = false)"
+        return parquet_source(files)
 
     def source_of_months(self, table: Table, months: Iterable[str]) -> str:
         """What to SELECT some months of a monthly table from."""
-        files = [self.path(table, month) for month in months]
-        names = ", ".join(quote(str(file)) for file in files if file.exists())
-        return f"read_parquet([{names}], hive_partitioning = false)" if names else f"({table.empty_select})"
+        files = [file for file in (self.path(table, month) for month in months) if file.exists()]
+        return parquet_source(files) if files else f"({table.empty_select})"
 
     def metadata(self, table: Table, month: str | None = None) -> dict[str, str]:
         """What was written into the footer of a table's file beside its rows; empty where there is no file."""
@@ -83,6 +82,14 @@ class Lake:
         entries: dict[bytes, bytes] = pq.read_metadata(place).metadata or {}
         pairs = ((key.decode(), value.decode()) for key, value in entries.items())
         return {key.removeprefix(METADATA_PREFIX): value for key, value in pairs if key.startswith(METADATA_PREFIX)}
+
+    @contextmanager
+    def scratch(self) -> Generator[Path]:
+        """A folder for what is on its way, where a rename reaches the lake; it is gone in the end."""
+        parent = self.data / "scratch"
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            yield Path(folder)
 
     @contextmanager
     def staging(self) -> Generator[Staging]:
@@ -142,18 +149,30 @@ class Staging:
 
 
 def copy_to(
-    con: duckdb.DuckDBPyConnection, table: Table, rows: str, path: Path, metadata: Mapping[str, str] | None = None
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    rows: str,
+    path: Path,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    ordered: bool = False,
 ) -> int:
     """Writes `rows` (a name, or a SELECT in brackets) as a table's Parquet file, in the order of its key; gives
-    their count.
+    their count. Rows that are `ordered` already are not sorted again.
     """
     entries = ", ".join(f"{quote(key)}: {quote(value)}" for key, value in footer(metadata or {}).items())
     options = (
         f"FORMAT parquet, COMPRESSION {COMPRESSION}, COMPRESSION_LEVEL {COMPRESSION_LEVEL}, "
         f"ROW_GROUP_SIZE {ROW_GROUP_SIZE}" + (f", KV_METADATA {{{entries}}}" if entries else "")
     )
-    select = f"SELECT {table.typed_select} FROM {rows} ORDER BY {', '.join(table.key)}"
+    order = "" if ordered else f" ORDER BY {', '.join(table.key)}"
+    select = f"SELECT {table.typed_select} FROM {rows}{order}"
     return int(run(con, f"COPY ({select}) TO {quote(str(path))} ({options})")[0][0])
+
+
+def parquet_source(files: Sequence[Path]) -> str:
+    """What to SELECT from in DuckDB for the rows of these Parquet files, one after the other."""
+    return f"read_parquet([{', '.join(quote(str(file)) for file in files)}], hive_partitioning = false)"
 
 
 def footer(metadata: Mapping[str, str]) -> dict[str, str]:

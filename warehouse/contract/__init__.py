@@ -163,8 +163,14 @@ class Contract:
             shared = ((row, tuple(edition for edition in row.editions if edition in editions)) for row in rows)
             return tuple(replace(row, editions=found) for row, found in shared if found)
 
-        rows = (self.fields, self.envelope, self.states, self.timestamp_forms)
-        return Contract(editions, *(kept(part) for part in rows), self.error)
+        return Contract(
+            editions,
+            kept(self.fields),
+            kept(self.envelope),
+            kept(self.states),
+            kept(self.timestamp_forms),
+            self.error,
+        )
 
     @cached_property
     def digest(self) -> str:

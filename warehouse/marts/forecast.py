@@ -11,12 +11,12 @@ UNIT_FORECAST: Final = Table(
     name="unit_forecast",
     group="marts",
     monthly=False,
-    meaning="The units that the current month will have cost, from what is known so far, the open jobs and the weekdays of "
-    "the last eight weeks, and in 'backtest' rows what the same method would have said at day 7, 14 and 21 of up to 24 "
-    "months that are over. A job counts in the month of its creation. Counts one kind of units alone (units_source: that "
-    "of most jobs with units of the last eight weeks). A backtest takes units as they are known today, of the jobs that "
-    "had ended by its day. Leaves out jobs created after as_of, iTwins without jobs in those weeks, and backtests of the "
-    "ledger's first two months.",
+    meaning="The units that the current month will have cost, from what is known so far, the open jobs and the "
+    "weekdays of the last eight weeks, and in 'backtest' rows what the same method would have said at day "
+    "7, 14 and 21 of up to 24 months that are over. A job counts in the month of its creation. Counts one "
+    "kind of units alone (units_source: that of most jobs with units of the last eight weeks). A backtest "
+    "takes units as they are known today, of the jobs that had ended by its day. Leaves out jobs created "
+    "after as_of, iTwins without jobs in those weeks, and backtests of the ledger's first two months.",
     grain="kind, month of creation, iTwin (or 'all') and day up to which jobs are counted",
     key=("kind", "month", "itwin_id", "day"),
     columns=(
@@ -31,7 +31,12 @@ UNIT_FORECAST: Final = Table(
         Column("units_so_far", "DOUBLE", "Units of the month's jobs that were known by then", "units"),
         Column("open_jobs", "BIGINT", "Jobs of the month that were open then and show no units", "jobs"),
         Column("open_units", "DOUBLE", "What they usually cost: for each the mean of its type", "units"),
-        Column("remaining_units", "DOUBLE", "Expected of the days that were left; null with under 7 days of history", "units"),
+        Column(
+            "remaining_units",
+            "DOUBLE",
+            "Expected of the days that were left; null with under 7 days of history",
+            "units",
+        ),
         Column("expected_units", "DOUBLE", "The month's total as expected: the sum of the three", "units"),
         Column("low_units", "DOUBLE", "Lower end of the 80 % interval; null with under 14 days of history", "units"),
         Column("high_units", "DOUBLE", "Upper end of the 80 % interval; null with under 14 days of history", "units"),

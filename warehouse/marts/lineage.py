@@ -11,10 +11,10 @@ RETRY_CHAINS: Final = Table(
     name="retry_chains",
     group="marts",
     monthly=False,
-    meaning="The same work tried again until it worked or was given up: jobs of one iTwin, type and set of inputs, each "
-    "created after the one before it had failed or was cancelled. Counts all jobs with inputs, vanished ones too; options "
-    "may differ. Leaves out jobs without inputs, chains of one attempt, and a job created beside one that was still open "
-    "(it begins a chain of its own).",
+    meaning="The same work tried again until it worked or was given up: jobs of one iTwin, type and set of inputs, "
+    "each created after the one before it had failed or was cancelled. Counts all jobs with inputs, "
+    "vanished ones too; options may differ. Leaves out jobs without inputs, chains of one attempt, and a "
+    "job created beside one that was still open (it begins a chain of its own).",
     grain="chain of at least two attempts",
     key=("chain_id",),
     columns=(
@@ -28,8 +28,8 @@ RETRY_CHAINS: Final = Table(
         Column(
             "result",
             "VARCHAR",
-            "'solved': the last attempt succeeded; 'open': it has not ended; 'given_up': it failed or was cancelled, and "
-            "none has followed",
+            "'solved': the last attempt succeeded; 'open': it has not ended; 'given_up': it failed or was "
+            "cancelled, and none has followed",
         ),
         Column("first_created_at", "TIMESTAMPTZ", "When the first attempt was created"),
         Column("solved_at", "TIMESTAMPTZ", "When the success ended; null while open or given up"),
@@ -50,10 +50,10 @@ REFERENCE_LINEAGE: Final = Table(
     name="reference_lineage",
     group="marts",
     monthly=False,
-    meaning="Which job used what another job made: a reference (the very same text) that is an output of one job and an "
-    "input of another; a bucket path only within its iTwin. Counts every job that names the reference as its output, "
-    "whatever its outcome and whenever it was created, so that cycles are possible. Leaves out a job that takes its own "
-    "output, and values that are no reference.",
+    meaning="Which job used what another job made: a reference (the very same text) that is an output of one job "
+    "and an input of another; a bucket path only within its iTwin. Counts every job that names the "
+    "reference as its output, whatever its outcome and whenever it was created, so that cycles are "
+    "possible. Leaves out a job that takes its own output, and values that are no reference.",
     grain="producer job, reference and consumer job, with both roles",
     key=("producer_job_id", "reference", "consumer_job_id", "producer_role", "consumer_role"),
     columns=(
@@ -72,10 +72,10 @@ DELIVERABLE_UNITS: Final = Table(
     name="deliverable_units",
     group="marts",
     monthly=False,
-    meaning="What a job cost together with the jobs before it, over all of reference_lineage. A job or reference upstream "
-    "counts once per deliverable, however many paths lead to it; one shared by many consumers counts once in each of "
-    "them, so the totals must not be summed over rows. Jobs upstream count whatever their outcome. Leaves out units that "
-    "are not known (see coverage) and what no job made.",
+    meaning="What a job cost together with the jobs before it, over all of reference_lineage. A job or reference "
+    "upstream counts once per deliverable, however many paths lead to it; one shared by many consumers "
+    "counts once in each of them, so the totals must not be summed over rows. Jobs upstream count whatever "
+    "their outcome. Leaves out units that are not known (see coverage) and what no job made.",
     grain="job",
     key=("job_id",),
     columns=(
@@ -87,9 +87,13 @@ DELIVERABLE_UNITS: Final = Table(
         Column("processing_units", "DOUBLE", "The job's own processing units; null where not known", "units"),
         Column("upstream_jobs", "BIGINT", "Distinct jobs upstream, itself left out", "jobs"),
         Column("upstream_with_units", "BIGINT", "Those of them that have units, of either kind", "jobs"),
-        Column("coverage", "DOUBLE", "upstream_with_units of upstream_jobs, 0 to 1; null without jobs upstream", "share"),
+        Column(
+            "coverage", "DOUBLE", "upstream_with_units of upstream_jobs, 0 to 1; null without jobs upstream", "share"
+        ),
         Column("upstream_estimated_units", "DOUBLE", "Estimated units of the jobs upstream; null where none", "units"),
-        Column("upstream_processing_units", "DOUBLE", "Processing units of the jobs upstream; null where none", "units"),
+        Column(
+            "upstream_processing_units", "DOUBLE", "Processing units of the jobs upstream; null where none", "units"
+        ),
         Column("total_estimated_units", "DOUBLE", "Own and upstream estimated units that are known", "units"),
         Column("total_processing_units", "DOUBLE", "Own and upstream processing units that are known", "units"),
         Column(
@@ -106,8 +110,9 @@ DETECTOR_LEAGUE: Final = Table(
     name="detector_league",
     group="marts",
     monthly=False,
-    meaning="How each detector does: the jobs that took it as an input, whatever their outcome. Medians are of the jobs that "
-    "succeeded. Leaves out trainings as users (their detector_name names what they make), and detectors that no job used.",
+    meaning="How each detector does: the jobs that took it as an input, whatever their outcome. Medians are of the "
+    "jobs that succeeded. Leaves out trainings as users (their detector_name names what they make), and "
+    "detectors that no job used.",
     grain="detector name and version",
     key=("detector_name", "detector_version"),
     columns=(
@@ -123,7 +128,9 @@ DETECTOR_LEAGUE: Final = Table(
         Column("run_seconds_p50", "DOUBLE", "Median run time of the succeeded jobs", "s"),
         Column("succeeded_with_units", "BIGINT", "Succeeded jobs that have units, of either kind", "jobs"),
         Column("estimated_units_p50", "DOUBLE", "Median estimated units of the succeeded jobs that have them", "units"),
-        Column("processing_units_p50", "DOUBLE", "Median processing units of the succeeded jobs that have them", "units"),
+        Column(
+            "processing_units_p50", "DOUBLE", "Median processing units of the succeeded jobs that have them", "units"
+        ),
         Column("first_used_at", "TIMESTAMPTZ", "Creation of the first job that used it"),
         Column("last_used_at", "TIMESTAMPTZ", "Creation of the last job that used it"),
         Column("months_in_use", "BIGINT", "Months (UTC) in which a job that used it was created", "months"),

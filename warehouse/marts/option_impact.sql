@@ -2,12 +2,13 @@
 -- Counts: jobs that succeeded. An interval (low, high) holds the true median with 95 %: it lies between the values at
 --   the ranks floor((n - 1.96 * sqrt(n)) / 2) and 1 + ceil((n + 1.96 * sqrt(n)) / 2), held within 1 and n, of the n
 --   values in their order. run_seconds_ratio: how many times as long as the other jobs of the same type and detector
---   (those with another value, and those without the option) the jobs with the value run: the geometric mean of their run
---   seconds over that of the others, compared within each detector and weighted by the jobs with the value. Run times
---   spread evenly around their median in the logarithm: there this is the ratio of the medians, and long jobs do not rule.
+--   (those with another value, and those without the option) the jobs with the value run: the geometric mean of their
+--   run seconds over that of the others, compared within each detector and weighted by the jobs with the value. Run
+--   times spread evenly around their median in the logarithm: there this is the ratio of the medians, and long jobs
+--   do not rule.
 --   Where the option is a list, each element is a value, and a job counts once for each of its values.
--- Leaves out: jobs that did not succeed; intervals of fewer than 20 values; the ratio with fewer than 20 jobs on either
---   side, and in it the jobs of no length and those whose detector has no job without the value.
+-- Leaves out: jobs that did not succeed, and jobs without a type; intervals of fewer than 20 values; the ratio with fewer than 20 jobs on
+--   either side, and in it the jobs of no length and those whose detector has no job without the value.
 WITH detectors AS (
     SELECT
         job_id,

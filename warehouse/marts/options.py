@@ -11,30 +11,37 @@ OPTION_IMPACT: Final = Table(
     name="option_impact",
     group="marts",
     monthly=False,
-    meaning="What goes along with the value of an option, over the jobs that succeeded: their median run seconds and units "
-    "with a 95 % interval (of order statistics), and how their run seconds compare with those of the type's other jobs of "
-    "the same detector. Numbers stand in quartiles of all values of the type and option. In a list each element is a "
-    "value. It shows what goes together, not what causes it. Leaves out jobs that did not succeed; intervals of fewer "
-    "than 20 values; ratios with fewer than 20 jobs on either side.",
+    meaning="What goes along with the value of an option, over the jobs that succeeded: their median run seconds "
+    "and units with a 95 % interval (of order statistics), and how their run seconds compare with those of "
+    "the type's other jobs of the same detector. Numbers stand in quartiles of all values of the type and "
+    "option. In a list each element is a value. It shows what goes together, not what causes it. Leaves out "
+    "jobs that did not succeed; intervals of fewer than 20 values; ratios with fewer than 20 jobs on either "
+    "side.",
     grain="job type, option and value",
     key=("type", "option", "value_kind", "value_label"),
     columns=(
         Column("type", "VARCHAR", "Kind of the jobs"),
         Column("option", "VARCHAR", "Canonical name of the option"),
         Column("value_kind", "VARCHAR", "'number', 'boolean' or 'text'"),
-        Column("value_label", "VARCHAR", "The value; of numbers the quartile with its lowest and highest: q1 [0.1, 0.5]"),
+        Column(
+            "value_label", "VARCHAR", "The value; of numbers the quartile with its lowest and highest: q1 [0.1, 0.5]"
+        ),
         Column("jobs", "BIGINT", "Jobs with the value that succeeded", "jobs"),
         Column("with_run_seconds", "BIGINT", "Those of them whose run time is known", "jobs"),
         Column("run_seconds_p50", "DOUBLE", "Median of their run seconds", "s"),
         Column("run_seconds_low", "DOUBLE", "Lower end of its 95 % interval; null of fewer than 20", "s"),
         Column("run_seconds_high", "DOUBLE", "Upper end of its 95 % interval; null of fewer than 20", "s"),
-        Column("compared_jobs", "BIGINT", "Jobs with the value that the ratio counts: those that have other jobs", "jobs"),
-        Column("other_jobs", "BIGINT", "Jobs of the same type and detectors without the value, likewise succeeded", "jobs"),
+        Column(
+            "compared_jobs", "BIGINT", "Jobs with the value that the ratio counts: those that have other jobs", "jobs"
+        ),
+        Column(
+            "other_jobs", "BIGINT", "Jobs of the same type and detectors without the value, likewise succeeded", "jobs"
+        ),
         Column(
             "run_seconds_ratio",
             "DOUBLE",
-            "Geometric mean of the run seconds over that of the other jobs of the same detector, weighted by the jobs with "
-            "the value: 2 is twice as long; null where too_thin. Jobs of no length are left out",
+            "Geometric mean of the run seconds over that of the other jobs of the same detector, weighted by the "
+            "jobs with the value: 2 is twice as long; null where too_thin. Jobs of no length are left out",
             "ratio",
         ),
         Column("too_thin", "BOOLEAN", "Fewer than 20 compared or other jobs: too few to compare"),

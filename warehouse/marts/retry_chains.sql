@@ -7,7 +7,6 @@
 WITH inputs AS (
     SELECT
         job_id,
-        type,
         role,
         reference,
         kind
@@ -19,7 +18,6 @@ WITH inputs AS (
 -- to write out, are made for these alone. A detector tells little, so the first input that is none is looked for.
 anchors AS (
     SELECT
-        min(inputs.type) AS type,
         coalesce(
             min(inputs.reference) FILTER (WHERE inputs.kind IS DISTINCT FROM 'detector'), min(inputs.reference)
         ) AS reference
@@ -32,7 +30,7 @@ anchors AS (
 candidates AS (
     SELECT DISTINCT job_id
     FROM inputs
-    WHERE (type, reference) IN (SELECT type, reference FROM anchors)
+    WHERE reference IN (SELECT reference FROM anchors)
 ),
 
 same_inputs AS (

@@ -1,18 +1,22 @@
--- unit_forecast: what the current month will have cost, and what the same method would have said of months that are over.
--- Grain: kind ('forecast' or 'backtest'), month of creation (UTC), iTwin ('all' for all together) and day of the month:
---   in a forecast the day of as_of, which is not over; in a backtest the days 7, 14 and 21, whole.
--- Counts: one kind of units: the one that most jobs with units carry of those created in the eight weeks before as_of.
+-- unit_forecast: what the current month will have cost, and what the same method would have said of months that are
+--   over.
+-- Grain: kind ('forecast' or 'backtest'), month of creation (UTC), iTwin ('all' for all together) and day of the
+--   month: in a forecast the day of as_of, which is not over; in a backtest the days 7, 14 and 21, whole.
+-- Counts: one kind of units: the one that most jobs with units carry of those created in the eight weeks before
+--   as_of.
 --   units_so_far: of the month's jobs that had ended by the cut (and of open ones that show units already).
---   open_units: for each of the month's jobs that was open at the cut, the mean of the jobs of its type that ended in the
---   eight weeks before, those without units counted as 0.
+--   open_units: for each of the month's jobs that was open at the cut, the mean of the jobs of its type that ended in
+--   the eight weeks before, those without units counted as 0.
 --   remaining_units: for each day that is left of the month (of today, the part that is left), the mean of the same
 --   weekday over the eight weeks before. expected_units is the sum of the three.
---   low_units to high_units hold the month's total with 80 %: 1.2816 standard deviations, where days are independent with
---   the variance of their weekday, and the error of the weekday's mean and the spread of the open jobs are added.
+--   low_units to high_units hold the month's total with 80 %: 1.2816 standard deviations, where days are independent
+--   with the variance of their weekday, and the error of the weekday's mean and the spread of the open jobs are
+--   added.
 --   A backtest takes units as they are known today, of the jobs that had ended by its cut.
--- Leaves out: jobs created after as_of; the other kind of units; iTwins without jobs in those weeks; an expectation with
---   less than a week of history, an interval with less than two; backtests of the ledger's first two months, whose history
---   is not whole, and of months more than 24 back. No rows before a complete walk, nor where no job has units.
+-- Leaves out: jobs created after as_of; the other kind of units; iTwins without jobs in those weeks; an expectation
+--   with less than a week of history, an interval with less than two; backtests of the ledger's first two months,
+--   whose history is not whole, and of months more than 24 back. No rows before a complete walk, nor where no job has
+--   units.
 WITH RECURSIVE numbers AS (
     SELECT CAST(0 AS BIGINT) AS n
     UNION ALL
@@ -36,7 +40,7 @@ clock_day AS (
 seen AS MATERIALIZED (
     SELECT
         jobs.itwin_id,
-        jobs.type,
+        coalesce(jobs.type, '') AS type,
         epoch_us(jobs.created_at) // 86400000000 AS created_day,
         CASE
             WHEN jobs.ended_at < clock_day.as_of THEN epoch_us(jobs.ended_at) // 86400000000
@@ -365,8 +369,8 @@ expected AS (
         CASE cuts.kind WHEN 'backtest' THEN coalesce(actual.units, 0) END AS actual_units
     FROM so_far
     INNER JOIN cuts ON so_far.until = cuts.until
-    LEFT JOIN to_come ON so_far.until = to_come.until AND so_far.itwin_id = to_come.itwin_id
-    LEFT JOIN actual ON cuts.months_back = actual.months_back AND so_far.itwin_id = actual.itwin_id
+    LEFT JOIN to_come ON so_far.until = to_come.until AND so_far.itwin_id IS NOT DISTINCT FROM to_come.itwin_id
+    LEFT JOIN actual ON cuts.months_back = actual.months_back AND so_far.itwin_id IS NOT DISTINCT FROM actual.itwin_id
 ),
 
 rounded AS (

@@ -11,7 +11,7 @@ WITH versions AS (
         lag(json_extract_string(body, '$.state')) OVER in_time AS state_before,
         row_number() OVER in_time AS version
     FROM observations
-    WHERE http_status = 200
+    WHERE http_status = 200 AND job_id IN (SELECT job_id FROM newest WHERE versions > 1)
     WINDOW in_time AS (PARTITION BY job_id ORDER BY observed_at)
 ),
 
@@ -87,3 +87,8 @@ SELECT
     last_seen_at,
     lag(last_seen_at) OVER (PARTITION BY job_id ORDER BY stretch) AS not_seen_after
 FROM seen
+UNION ALL
+-- A job that was seen in one version alone has one stretch: no body needs to be read again.
+SELECT job_id, state, first_observed_at, first_observed_at, NULL
+FROM parsed
+WHERE versions = 1

@@ -1,6 +1,7 @@
 -- Grain: job of the month (a row of `newest`), its JSON read once.
 -- Lenient: a value of the wrong shape becomes null and the rest of the record stands. API names stay data: the keys of
--- inputs, outputs and options are keys of maps, so names that differ only in case stand apart.
+-- inputs, outputs and options are keys of maps, so names that differ only in case stand apart. A map cannot hold a key
+-- twice: where one does, the record is `torn`.
 SELECT
     newest.* EXCLUDE (body),
     record.userId AS user_id,
@@ -14,7 +15,10 @@ SELECT
     record.executionInfo.processingUnits AS processing_units,
     record.specifications.inputs,
     record.specifications.outputs,
-    record.specifications.options
+    record.specifications.options,
+    (record.specifications.inputs IS NULL AND json_type(body, '$.specifications.inputs') = 'OBJECT')
+    OR (record.specifications.outputs IS NULL AND json_type(body, '$.specifications.outputs') = 'OBJECT')
+    OR (record.specifications.options IS NULL AND json_type(body, '$.specifications.options') = 'OBJECT') AS torn
 FROM (
     SELECT
         *,
