@@ -1,4 +1,4 @@
-"""The ledger of the docs: the sandbox's world at one instant, and what docs/ says of it.
+"""The ledger of the docs, a world of the sandbox up to a fixed instant, and the pages that are made from it.
 
 `python -m tests.docs_ledger --write` writes the answers into docs/questions.md, and docs/tables.md, anew.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
+import pyarrow as pa
 
 from assets.auth import FixedToken
 from assets.budget import Budget
@@ -23,22 +25,38 @@ from assets.flatten import flatten_month
 from assets.history import Plan, sync_month
 from assets.marts import make_marts
 from pipelines.sandbox import READY_TOKEN, FixedClock, Sandbox, World
-from warehouse.catalog import publish
-from warehouse.contract import contract
+from warehouse.catalog import door, publish
+from warehouse.contract import Field, contract
 from warehouse.dictionary import write_dictionary
+from warehouse.engine import arrow, connection
 from warehouse.lake import Lake
 from warehouse.marts.all import MARTS, all_tables
-from warehouse.query import sql
 from warehouse.tables_page import tables_page
 
 ROOT: Final = Path(__file__).parents[1]
 QUESTIONS: Final = ROOT / "docs" / "questions.md"
 TABLES: Final = ROOT / "docs" / "tables.md"
 NOW: Final = datetime(2026, 3, 20, 12, tzinfo=UTC)
-EARLIER: Final = NOW - timedelta(days=3)
-"""The ledger is synced at two instants, so that something changed in between."""
+SYNCS: Final = tuple(NOW.replace(day=day) for day in (16, 18, 19, 20))
+"""When the ledger was synced: all months at first, then the newest, so that something changed in between."""
 
-BLOCK: Final = re.compile(r"```sql\n(?P<sql>.*?)```(?:\n\n```text\n(?P<text>.*?)```)?", re.DOTALL)
+MIN_SCORE: Final = Field(
+    job_type="Objects2D",
+    part="options",
+    name="min_score",
+    api_field="minScore",
+    editions=("2025-08",),
+    json_type="number",
+    required=False,
+    pattern=None,
+    holds=None,
+    needs=None,
+    meaning="Lowest score of an object that is kept",
+)
+"""An option that the docs' API sends and the shipped contract does not know, so that there is drift to tell of."""
+
+BLOCK: Final = re.compile(r"```sql\n(?P<sql>.*?)```\n(?:\n```text\n(?P<answer>.*?)```\n)?", re.DOTALL)
+"""A question's SQL, and its answer where one was written."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +84,8 @@ class FixedApi:
 
 def build(data: Path) -> Path:
     """Makes the ledger under `data`: twelve months, all iTwins, over HTTP."""
-    world, clock, known, lake = World(seed=1, jobs_per_month=300), FixedClock(EARLIER), contract(), Lake(data)
+    known, clock, lake = contract(), FixedClock(SYNCS[0]), Lake(data)
+    world = World(seed=1, contract=known.with_fields(MIN_SCORE), jobs_per_month=600)
     tables = all_tables(known)
     by_name = {table.name: table for table in tables}
     months = world.months_at(NOW)
@@ -74,13 +93,81 @@ def build(data: Path) -> Path:
         Sandbox(world, clock=clock) as sandbox,
         Client(sandbox.url, FixedToken(READY_TOKEN), Budget(60_000)) as client,
     ):
-        for instant, wanted in ((EARLIER, months), (NOW, months[-2:])):
-            clock.now = instant
-            for month in wanted:
-                sync_month(lake, FixedApi(client, clock), month, known, Plan(world.itwins), f"run of {instant:%F}")
-    for month in months:
-        flatten_month(lake, month, known)
+        for clock.now in SYNCS:
+            for month in months if clock.now == SYNCS[0] else months[-1:]:
+                sync_month(lake, FixedApi(client, clock), month, known, Plan(world.itwins), f"run of {clock.now:%F}")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda month: flatten_month(lake, month, known), months))
     make_marts(lake, MARTS, by_name)
     write_dictionary(lake, by_name, known)
     publish(lake, tables, "views")
     return data
+
+
+def answer(data: Path, text: str) -> str:
+    """What a query gives, as an aligned table: numbers to the right, `-` for null."""
+    with connection(door(data), read_only=True) as con:
+        rows = arrow(con, text)
+    if not rows.num_rows:
+        return "(no rows)\n"
+    columns = [_cells(name, rows.column(name)) for name in rows.column_names]
+    return "".join("  ".join(cells).rstrip() + "\n" for cells in zip(*columns, strict=True))
+
+
+def with_answers(page: str, data: Path) -> str:
+    """The page with the answer to each of its queries behind it."""
+
+    def one(block: re.Match[str]) -> str:
+        return f"```sql\n{block['sql']}```\n\n```text\n{answer(data, block['sql'])}```\n"
+
+    return BLOCK.sub(one, page)
+
+
+def tables() -> str:
+    """What docs/tables.md should be."""
+    return tables_page(all_tables(contract()), contract())
+
+
+def _cells(name: str, column: pa.ChunkedArray) -> list[str]:
+    values = column.to_pylist()
+    kind = column.type
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        places = max((_places(value) for value in values if value is not None), default=0)
+        shown = ["-" if value is None else f"{value:,.{places}f}" for value in values]
+    else:
+        shown = [_shown(value) for value in values]
+    width = max(map(len, (name, *shown)))
+    to_the_right = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return [text.rjust(width) if to_the_right else text.ljust(width) for text in (name, *shown)]
+
+
+def _places(value: Any) -> int:
+    """The decimal places that a number was rounded to."""
+    text = format(Decimal(str(value)).normalize(), "f")
+    return len(text.partition(".")[2])
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes the answers and the tables' page anew."""
+    if list(arguments) != ["--write"]:
+        print("Usage: python -m tests.docs_ledger --write", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        written = with_answers(QUESTIONS.read_text(encoding="utf-8"), build(Path(folder)))
+    QUESTIONS.write_text(written, encoding="utf-8")
+    TABLES.write_text(tables(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -21,7 +21,7 @@ class Window:
 
 def window(month: str) -> Window:
     """The window of a month 'YYYY-MM'; raises WrongUsage for anything else."""
-    if not re.fullmatch(r"(?!0000|9999)\d{4}-(0[1-9]|1[0-2])", month):
+    if not re.fullmatch(r"(?!0000|9999)[0-9]{4}-(0[1-9]|1[0-2])", month):
         raise WrongUsage(f"{month!r} is no month; write it as YYYY-MM, for example 2025-11.")
     start = datetime(int(month[:4]), int(month[5:]), 1, tzinfo=UTC)
     following = next_month(month)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any, Final
 
 from warehouse.contract import Contract
@@ -33,8 +32,9 @@ This page is generated from the declarations in `warehouse/`: do not edit it.
 
 def tables_page(tables: Sequence[Table], known: Contract) -> str:
     """The page in Markdown, a function of the declarations and the contract; in a group, tables keep their order."""
-    rows = data_dictionary(tables, known).to_pylist()
-    of_table = {name: list(part) for name, part in groupby(rows, key=lambda row: row["table_name"])}
+    of_table: dict[str, list[dict[str, Any]]] = {}
+    for row in data_dictionary(tables, known).to_pylist():
+        of_table.setdefault(row["table_name"], []).append(row)
     parts = [_HEAD]
     for group, purpose in GROUPS.items():
         members = [table for table in tables if table.group == group]

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -129,7 +130,7 @@ def run_one(ledger: Ledger, truth: Truth, faults: Faults, figures: Figures) -> N
 
 
 def judge(ledger: Ledger, truth: Truth, walks: Sequence[dict[str, Any]]) -> None:
-    """No hole in what is said to be complete, nothing made up, no version twice, and a reason for what is incomplete."""
+    """No hole in what is said to be complete, nothing made up, no version twice, a reason for what is incomplete."""
     versions: dict[str, list[tuple[int, str | None, Any]]] = {}
     for row in ledger.rows(OBSERVATIONS):
         body = None if row["body"] is None else canonical(json.loads(row["body"]))
@@ -147,7 +148,7 @@ def judge(ledger: Ledger, truth: Truth, walks: Sequence[dict[str, Any]]) -> None
 
 def judge_versions(job_id: str, seen: list[tuple[int, str | None, Any]], truth: Truth) -> None:
     contents = [row[:2] for row in seen]
-    assert all(one != other for one, other in zip(contents, contents[1:], strict=False)), f"{job_id}: twice"
+    assert all(one != other for one, other in pairwise(contents)), f"{job_id}: twice"
     assert [row[2] for row in seen] == sorted({row[2] for row in seen}), f"{job_id}: times do not grow"
     assert seen[-1][0] == 200 or job_id not in truth.now, f"{job_id} is there and marked as gone"
     for _, body in contents:

@@ -25,7 +25,7 @@ def job(
     run: timedelta | None = None,
     **other: Any,
 ) -> Row:
-    """A row of `jobs`: started after `wait` and ended after `run`; without a `run`, cancelled ones ended in the queue."""
+    """A row of `jobs`: started after `wait`, ended after `run`; without these it has no such time unless `other` says."""
     started = None if wait is None else created_at + wait
     ended = None if started is None or run is None else started + run
     row: Row = {
@@ -175,4 +175,4 @@ def assert_same(found: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[s
 def _alike(left: Any, right: Any) -> bool:
     if isinstance(left, float) and isinstance(right, float):
         return math.isclose(left, right, rel_tol=1e-12, abs_tol=1.1e-6 if abs(left) > 1e9 else 1e-9)
-    return type(left) is type(right) and left == right or isinstance(left, datetime) and left == right
+    return (type(left) is type(right) and left == right) or (isinstance(left, datetime) and left == right)

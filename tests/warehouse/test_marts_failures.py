@@ -107,17 +107,17 @@ def random_references(rng: random.Random, jobs: Sequence[Row]) -> list[Row]:
     """Inputs and outputs; some jobs with two detectors, the same one twice, or one without a version."""
     made: list[Row] = []
     for row in jobs:
-        for ordinal in range(1, rng.choice((1, 2, 2, 3))):
-            made.append(
-                {
-                    "job_id": row["job_id"],
-                    "direction": rng.choice(("input", "input", "output")),
-                    "kind": rng.choice(("detector", "detector", "reality_data")),
-                    "ordinal": ordinal,
-                    "detector_name": rng.choice(("@bentley/cracks", "rail")),
-                    "detector_version": rng.choice(("1.0", None)),
-                }
-            )
+        made += [
+            {
+                "job_id": row["job_id"],
+                "direction": rng.choice(("input", "input", "output")),
+                "kind": rng.choice(("detector", "detector", "reality_data")),
+                "ordinal": ordinal,
+                "detector_name": rng.choice(("@bentley/cracks", "rail")),
+                "detector_version": rng.choice(("1.0", None)),
+            }
+            for ordinal in range(1, rng.choice((1, 2, 2, 3)))
+        ]
     return made
 
 

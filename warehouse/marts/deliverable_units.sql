@@ -4,7 +4,7 @@
 --   each deliverable; one that feeds several deliverables counts once in each of them, so totals must not be summed.
 --   depth: the greatest of the shortest distances (in steps from consumer to producer) to the jobs upstream.
 --   in_cycle: the job is upstream of itself. It is not among its own upstream jobs all the same.
--- Leaves out: units that are not known (see coverage), and what no job made (photos that somebody uploaded).
+-- Leaves out: units that are not known (see units_coverage), and what no job made (photos that somebody uploaded).
 WITH RECURSIVE edges AS (
     SELECT DISTINCT
         consumer_job_id,
@@ -186,7 +186,7 @@ SELECT
     processing_units,
     upstream_jobs,
     upstream_with_units,
-    upstream_with_units / nullif(upstream_jobs, 0)::DOUBLE AS coverage,
+    upstream_with_units / nullif(upstream_jobs, 0)::DOUBLE AS units_coverage,
     upstream_estimated_units,
     upstream_processing_units,
     round(

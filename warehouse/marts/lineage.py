@@ -36,7 +36,7 @@ RETRY_CHAINS: Final = Table(
         Column("elapsed_seconds", "DOUBLE", "From first_created_at to solved_at", "s"),
         Column("finished_attempts", "BIGINT", "Attempts that ended, and so should have units", "jobs"),
         Column("finished_with_units", "BIGINT", "Those of them that have units, of either kind", "jobs"),
-        Column("coverage", "DOUBLE", "finished_with_units of finished_attempts, 0 to 1", "share"),
+        Column("units_coverage", "DOUBLE", "finished_with_units of finished_attempts, 0 to 1", "share"),
         Column("estimated_units", "DOUBLE", "Estimated units of all attempts; null where none has any", "units"),
         Column("processing_units", "DOUBLE", "Processing units of all attempts; null where none has any", "units"),
         Column("wasted_attempts", "BIGINT", "Attempts that failed or were cancelled", "jobs"),
@@ -75,7 +75,7 @@ DELIVERABLE_UNITS: Final = Table(
     meaning="What a job cost together with the jobs before it, over all of reference_lineage. A job or reference "
     "upstream counts once per deliverable, however many paths lead to it; one shared by many consumers "
     "counts once in each of them, so the totals must not be summed over rows. Jobs upstream count whatever "
-    "their outcome. Leaves out units that are not known (see coverage) and what no job made.",
+    "their outcome. Leaves out units that are not known (see units_coverage) and what no job made.",
     grain="job",
     key=("job_id",),
     columns=(
@@ -88,7 +88,10 @@ DELIVERABLE_UNITS: Final = Table(
         Column("upstream_jobs", "BIGINT", "Distinct jobs upstream, itself left out", "jobs"),
         Column("upstream_with_units", "BIGINT", "Those of them that have units, of either kind", "jobs"),
         Column(
-            "coverage", "DOUBLE", "upstream_with_units of upstream_jobs, 0 to 1; null without jobs upstream", "share"
+            "units_coverage",
+            "DOUBLE",
+            "upstream_with_units of upstream_jobs, 0 to 1; null without jobs upstream",
+            "share",
         ),
         Column("upstream_estimated_units", "DOUBLE", "Estimated units of the jobs upstream; null where none", "units"),
         Column(

@@ -133,7 +133,7 @@ SELECT
     (epoch_us(solved_at) - epoch_us(first_created_at)) / 1e6 AS elapsed_seconds,
     finished_attempts,
     finished_with_units,
-    finished_with_units / nullif(finished_attempts, 0)::DOUBLE AS coverage,
+    finished_with_units / nullif(finished_attempts, 0)::DOUBLE AS units_coverage,
     estimated_units,
     processing_units,
     wasted_attempts,

@@ -10,12 +10,12 @@
 --   remaining_units: for each day that is left of the month (of today, the part that is left), the mean of the same
 --   weekday over the eight weeks before. expected_units is the sum of the three.
 --   low_units to high_units hold the month's total with 80 %: 1.2816 standard deviations, where days are independent
---   with the variance of their weekday, and the error of the weekday's mean and the spread of the open jobs are
---   added.
+--   with the variance of their weekday, and the error of the weekday's mean and the spread of the open jobs are added.
+--   Where backtests of six or more cuts in months before missed more, it is as wide as held 80 % of them.
 --   A backtest takes units as they are known today, of the jobs that had ended by its cut.
 -- Leaves out: jobs created after as_of; the other kind of units; iTwins without jobs in those weeks; an expectation
---   with less than a week of history, an interval with less than two; backtests of the ledger's first two months,
---   whose history is not whole, and of months more than 24 back. No rows before a complete walk, nor where no job has
+--   with less than a week of history, an interval with less than two; backtests of the ledger's first two months (the
+--   month before them is not whole), and of months more than 24 back. No rows before a complete walk, nor where no job has
 --   units.
 WITH RECURSIVE numbers AS (
     SELECT CAST(0 AS BIGINT) AS n
@@ -140,7 +140,7 @@ cuts AS MATERIALIZED (
         months.first_day + numbers.n AS until,
         months.first_day + numbers.n AS whole,
         0 AS gone,
-        56 AS history_days
+        least(56, months.first_day + numbers.n - history.first_day) AS history_days
     FROM months
     CROSS JOIN numbers
     CROSS JOIN history
@@ -346,8 +346,10 @@ actual AS (
     GROUP BY months_back
 ),
 
-expected AS (
+expected AS MATERIALIZED (
     SELECT
+        so_far.until,
+        cuts.months_back,
         cuts.kind,
         cuts.month,
         so_far.itwin_id,
@@ -373,6 +375,38 @@ expected AS (
     LEFT JOIN actual ON cuts.months_back = actual.months_back AND so_far.itwin_id IS NOT DISTINCT FROM actual.itwin_id
 ),
 
+-- What the days do not tell (growth, a holiday) shows in how far the backtests of the months before missed.
+misses AS (
+    SELECT
+        itwin_id,
+        months_back,
+        abs(known_units + open_units + remaining_units - actual_units) / margin AS miss
+    FROM expected
+    WHERE kind = 'backtest' AND margin > 0
+),
+
+widths AS (
+    SELECT
+        expected.until,
+        expected.itwin_id,
+        greatest(1, percentile_cont(0.8) WITHIN GROUP (ORDER BY misses.miss)) AS width
+    FROM expected
+    INNER JOIN misses
+        ON expected.itwin_id IS NOT DISTINCT FROM misses.itwin_id AND expected.months_back < misses.months_back
+    GROUP BY expected.until, expected.itwin_id
+    HAVING count(*) >= 6
+),
+
+with_interval AS (
+    SELECT
+        expected.*,
+        expected.known_units + expected.open_units + expected.remaining_units AS expected_units,
+        expected.margin * coalesce(widths.width, 1) AS half_width
+    FROM expected
+    LEFT JOIN widths
+        ON expected.until = widths.until AND expected.itwin_id IS NOT DISTINCT FROM widths.itwin_id
+),
+
 rounded AS (
     SELECT
         kind,
@@ -386,15 +420,17 @@ rounded AS (
         open_jobs,
         round(open_units, 6) AS open_units,
         round(remaining_units, 6) AS remaining_units,
-        round(known_units + open_units + remaining_units, 6) AS expected_units,
-        round(greatest(known_units, known_units + open_units + remaining_units - margin), 6) AS low_units,
-        round(known_units + open_units + remaining_units + margin, 6) AS high_units,
+        round(expected_units, 6) AS expected_units,
+        round(
+            CASE WHEN expected_units - half_width < known_units THEN known_units ELSE expected_units - half_width END, 6
+        ) AS low_units,
+        round(expected_units + half_width, 6) AS high_units,
         round(last_month_units, 6) AS last_month_units,
         round(run_rate_units, 6) AS run_rate_units,
         actual_finished,
         actual_with_units,
         round(actual_units, 6) AS actual_units
-    FROM expected
+    FROM with_interval
 )
 
 SELECT

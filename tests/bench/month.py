@@ -1,0 +1,107 @@
+"""`month`: a month of jobs listed, flattened and landed, Dagster included; and dlt on the same server and bytes."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from tests.bench.measuring import (
+    JOBLEDGER,
+    BenchError,
+    Measured,
+    ledger_environment,
+    measure,
+    plain_environment,
+    python,
+)
+from tests.bench.report import Row, ratio
+from tests.bench.server import Server
+from warehouse.engine import connection, run
+from warehouse.lake import Lake
+from warehouse.tables import JOBS, MESSAGE_OBSERVATIONS
+
+HEAD: Final = ("client", "jobs", "requests", "CPU s", "wall s", "peak MB", "CPU / dlt", "memory / dlt")
+NO_DLT: Final = "dlt is not installed: make bench installs it"
+CPU_LIMIT, MEMORY_LIMIT_MB = 15.0, 700.0
+"""What jobledger may take for 100,000 jobs."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client on the server: what it is, what it did and what it took."""
+
+    name: str
+    jobs: int
+    requests: int
+    took: Measured
+
+
+def has_dlt() -> bool:
+    return find_spec("dlt") is not None
+
+
+def by_jobledger(server: Server, month: str, data: Path, *, messages_of: Path | None = None) -> Client:
+    """`jobledger sync` of the month in a fresh process, into an empty ledger.
+
+    With `messages_of`, a ledger of the same month, it has the failed jobs' messages already: dlt never asks for them.
+    """
+    if messages_of is not None:
+        _take_messages(month, messages_of, data)
+    before = server.requests
+    took = measure([JOBLEDGER, "sync", "--from", month, "--to", month], ledger_environment(server.url, data, month))
+    with connection() as con:
+        jobs = run(con, f"SELECT count(*) FROM {Lake(data).source(JOBS)}")[0][0]
+    name = "jobledger, and a request for each failed job" if messages_of is None else "jobledger"
+    return Client(name, jobs, server.requests - before, took)
+
+
+def by_dlt(server: Server, month: str, folder: Path, loader_files: str | None = None) -> Client:
+    """dlt's `rest_api` source into DuckDB in a fresh process, into an empty database."""
+    folder.mkdir()
+    env = plain_environment(DLT_DATA_DIR=str(folder), DLT_PROJECT_DIR=str(folder))
+    before = server.requests
+    command = python("tests.bench.dlt_client", server.url, month, folder, *([loader_files] if loader_files else []))
+    took = measure(command, env)
+    with connection(folder / "jobs.duckdb", read_only=True) as con:
+        jobs = run(con, "SELECT count(DISTINCT id) FROM bench.jobs")[0][0]
+    return Client(f"dlt rest_api, {loader_files or 'default'} files", jobs, server.requests - before, took)
+
+
+def compare(server: Server, month: str, folder: Path, jobs: int) -> list[Client]:
+    """Every client in turn; raises BenchError unless each has exactly the server's jobs."""
+    asking = by_jobledger(server, month, folder / "asking")
+    clients = [by_jobledger(server, month, folder / "ledger", messages_of=folder / "asking"), asking]
+    if has_dlt():
+        clients += [by_dlt(server, month, folder / f"dlt_{kind}", kind) for kind in (None, "parquet")]
+    wrong = [f"{client.name} has {client.jobs}" for client in clients if client.jobs != jobs]
+    if wrong:
+        raise BenchError(f"of {jobs} jobs, {'; '.join(wrong)}")
+    return clients
+
+
+def rows(clients: list[Client]) -> list[Row]:
+    """The table, with ratios against dlt's defaults where it ran."""
+    dlt = next((client.took for client in clients if client.name.startswith("dlt")), None)
+    return [
+        (
+            client.name,
+            f"{client.jobs:,}",
+            f"{client.requests:,}",
+            f"{client.took.cpu:.1f}",
+            f"{client.took.wall:.1f}",
+            f"{client.took.peak_mb:.0f}",
+            ratio(client.took.cpu, dlt and dlt.cpu),
+            ratio(client.took.peak_mb, dlt and dlt.peak_mb),
+        )
+        for client in clients
+    ]
+
+
+def _take_messages(month: str, ledger: Path, data: Path) -> None:
+    """Puts the messages that another ledger has of a month into an empty one."""
+    place = Lake(data).path(MESSAGE_OBSERVATIONS, month)
+    place.parent.mkdir(parents=True)
+    shutil.copyfile(Lake(ledger).path(MESSAGE_OBSERVATIONS, month), place)

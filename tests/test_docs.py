@@ -1,0 +1,193 @@
+"""What README.md and docs/ say is so."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import re
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from assets.flatten import flatten_month
+from pipelines import cli
+from pipelines.settings import DEFAULTS
+from tests.docs_ledger import BLOCK, MIN_SCORE, QUESTIONS, ROOT, TABLES, answer, main, tables
+from warehouse.contract import Field, contract
+from warehouse.engine import connection, run
+from warehouse.lake import Lake
+from warehouse.query import sql
+from warehouse.tables import CONTRACT_DRIFT, OBSERVATIONS, typed_table_declaration
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+ASKED = list(BLOCK.finditer(QUESTIONS.read_text(encoding="utf-8")))
+HEADINGS = re.findall(r"^### (\d+)\. (.+)$", QUESTIONS.read_text(encoding="utf-8"), re.MULTILINE)
+MONTH = "2026-03"
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=[number for number, _ in HEADINGS])
+def test_the_answer_to_a_question_is_what_the_page_prints(docs_ledger: Path, asked: re.Match[str]) -> None:
+    assert asked["answer"] == answer(docs_ledger, asked["sql"])
+
+
+def test_there_are_twenty_questions_each_with_an_order() -> None:
+    assert [int(number) for number, _ in HEADINGS] == list(range(1, 21))
+    assert len(ASKED) == 20
+    assert all("\norder by " in asked["sql"] for asked in ASKED)
+
+
+@pytest.mark.parametrize("text", re.findall(r"```sql\n(.*?)```", README, re.DOTALL), ids=lambda text: text.split()[1])
+def test_a_question_of_the_readme_runs(docs_ledger: Path, text: str) -> None:
+    assert list(sql(text, data=docs_ledger).columns)
+
+
+def test_the_readme_asks_five_questions() -> None:
+    assert README.count("```sql\n") == 5
+
+
+def test_the_page_of_tables_is_what_the_declarations_give() -> None:
+    page = TABLES.read_text(encoding="utf-8")
+    assert page == tables(), "run: .venv/bin/python -m tests.docs_ledger --write"
+
+
+def test_the_command_that_writes_the_docs_asks_to_be_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "--write" in capsys.readouterr().err
+
+
+def test_the_settings_of_the_readme_are_those_of_the_product() -> None:
+    told: dict[str, str] = {}
+    for names, _, default in _table("## Settings"):
+        value = "" if default in ("-", "empty") else default.strip("`")
+        told |= dict.fromkeys(re.findall(r"`(\w+)`", names), value)
+    assert told == DEFAULTS
+
+
+def test_the_commands_of_the_readme_are_those_of_the_product() -> None:
+    told = {line.split()[1] for line in _usage()}
+    assert told == set(cli.main.commands)
+
+
+def test_the_options_of_the_readme_are_there() -> None:
+    for line in _usage():
+        command = cli.main.commands[line.split()[1]]
+        known = {name for param in command.params if isinstance(param, click.Option) for name in param.opts}
+        told = set(re.findall(r"--[a-z-]+", line.split("   ")[0]))
+        assert told <= known, line
+
+
+def test_options_elsewhere_in_the_docs_are_there() -> None:
+    known = {name for command in cli.main.commands.values() for param in command.params for name in param.opts}
+    told = {option for page in PAGES for call in _calls(page) for option in re.findall(r"(?<!\S)--[a-z][a-z-]+", call)}
+    assert told <= known
+
+
+def test_the_formats_of_the_readme_are_those_of_the_product() -> None:
+    found = re.search(r"--format ([a-z|]+)", README)
+    kind = next(param.type for param in cli.main.commands["sql"].params if param.name == "form")
+    assert found
+    assert isinstance(kind, click.Choice)
+    assert found[1].split("|") == list(kind.choices)
+
+
+@pytest.mark.parametrize("error", re.findall(r"^\| `([^`]+)` \| [^`|]", README.split("## Troubleshooting")[1], re.M))
+def test_an_error_of_the_readme_is_told_by_the_product(error: str) -> None:
+    for part in re.split(r": \d{3} ", error):
+        assert any(part in text for text in _texts()), part
+
+
+def test_the_make_targets_of_the_docs_are_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    told = {target for page in PAGES for target in re.findall(r"(?:`|^ {4})make ([a-z]+)", page.read_text(), re.M)}
+    assert told
+    assert told <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        file, _, anchor = link.partition("#")
+        if file.startswith("http"):
+            continue
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        assert not anchor or f"# {anchor}\n" in target.read_text(encoding="utf-8"), link
+
+
+def test_the_row_that_the_docs_add_to_the_contract_teaches_it_the_field(docs_ledger: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+    lake, known = _copy_of_a_month(docs_ledger, tmp_path), contract().with_fields(MIN_SCORE)
+    typed = typed_table_declaration(MIN_SCORE.job_type, known)
+    assert _row_of(MIN_SCORE) in page
+    assert f"`option_min_score` of `{typed.name}`" in page
+    flatten_month(lake, MONTH, contract())
+    unknown = _drifting_jobs(lake)
+    flatten_month(lake, MONTH, known)
+    with connection() as con:
+        assert run(con, f"SELECT count(option_min_score) FROM {lake.source(typed, MONTH)}") == [(unknown,)]
+    assert unknown > 0
+    assert _drifting_jobs(lake) == 0
+
+
+def _drifting_jobs(lake: Lake) -> int:
+    """The jobs of the month with a field that the contract does not know."""
+    drift = lake.source(CONTRACT_DRIFT, MONTH)
+    with connection() as con:
+        return int(run(con, f"SELECT coalesce(sum(jobs), 0) FROM {drift} WHERE kind = 'unknown_field'")[0][0])
+
+
+def _copy_of_a_month(data: Path, target: Path) -> Lake:
+    lake = Lake(target)
+    place = lake.path(OBSERVATIONS, MONTH)
+    place.parent.mkdir(parents=True)
+    shutil.copyfile(Lake(data).path(OBSERVATIONS, MONTH), place)
+    return lake
+
+
+def _row_of(field: Field) -> str:
+    """A field as a line of fields.csv."""
+    head = (ROOT / "warehouse" / "contract" / "fields.csv").read_text(encoding="utf-8").splitlines()[0]
+    shown = {"editions": " ".join(field.editions), "required": "yes" if field.required else "no"}
+    row = [shown.get(name, getattr(field, name) or "") for name in next(csv.reader([head]))]
+    assert not any("," in cell for cell in row)
+    return ",".join(row) + "\n"
+
+
+def _table(heading: str) -> Iterator[list[str]]:
+    """The rows of the first table below a heading of the README."""
+    for line in README.split(f"{heading}\n")[1].split("\n## ")[0].splitlines():
+        if line.startswith("| `"):
+            yield [cell.strip() for cell in line.strip("| ").split(" | ")]
+
+
+def _usage() -> list[str]:
+    """The lines of the README's list of commands."""
+    lines = README.split("## Commands\n")[1].split("\n## ")[0].splitlines()
+    return [line.strip() for line in lines if line.startswith("    jobledger ")]
+
+
+def _calls(page: Path) -> list[str]:
+    """What follows `jobledger` in a page's code."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"`jobledger ([^`]*)`", text) + re.findall(r"^ {4}\S*jobledger (.*?)(?: {2}|#|$)", text, re.M)
+
+
+@cache
+def _texts() -> list[str]:
+    """The texts in the product's source; adjacent literals are one, and what is filled in is `{}`."""
+    files = [file for floor in ("warehouse", "assets", "pipelines") for file in (ROOT / floor).rglob("*.py")]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    return [text for tree in trees for node in ast.walk(tree) if (text := _text(node)) is not None]
+
+
+def _text(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) or "{}" for part in node.values)
+    return None
