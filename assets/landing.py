@@ -213,10 +213,13 @@ def _ask_one(
         return
     records.add([job_of(answer)], source="get", observed_at=answer.received_at, walk_id=walk.walk_id if walk else None)
     asked.shown += 1
-    if not is_about(answer, job_id):
-        landed.missing_ids += [] if walk else [job_id]
-    if walk:
+    right = is_about(answer, job_id)
+    if walk and right:
         walk.doubt(f"the list left out job {job_id}, which is there when asked for by id")
+    elif walk:
+        walk.doubt(f"job {job_id} was not listed, and the answer for its id is about another job")
+    elif not right:
+        landed.missing_ids.append(job_id)
 
 
 def job_of(answer: Answer) -> bytes:

@@ -38,7 +38,7 @@ GUID: Final = "c2a5b1d4-6f0e-4b7a-8c3d-9e1f2a3b4c5d"
 
 
 def job(job_type: str = "Objects2D", **changes: Any) -> Row:
-    """A plain job. `inputs`, `outputs`, `options` and the keys of executionInfo go to their places; others to the top."""
+    """A plain job. `inputs`, `outputs`, `options` and the keys of executionInfo go to their places, others on top."""
     specifications = {part: changes.pop(part) for part in ("inputs", "outputs", "options") if part in changes}
     timed = ("createdDateTime", "startedDateTime", "endedDateTime", "estimatedUnits", "processingUnits")
     execution = {key: changes.pop(key) for key in timed if key in changes}

@@ -28,7 +28,8 @@ SOUND: dict[str, list[dict[str, Any]]] = {
             "created_at": CREATED,
             "observed_at": LATER,
             "http_status": 200,
-            "body": '{"specifications": {"inputs": {"photos": "x", "more": ["y", null, "z"]}, "options": {"n": 1, "m": null}}}',
+            "body": '{"specifications": {"inputs": {"photos": "x", "more": ["y", null, "z"]},'
+            ' "options": {"n": 1, "m": null}}}',
         }
     ],
     "jobs": [

@@ -90,9 +90,9 @@ def soak(data: Path, seeds: Sequence[int]) -> Figures:
     with serving(Reply(200, b"{}")) as elsewhere, stage() as (playing, sandbox):
         for first in range(0, len(seeds), SYNCS_A_LEDGER):
             truth = Truth()
-            for number in range(8):
+            for number in range(15):
                 truth.put(job(f"job-{number:03d}", ITWINS[number % 3]))
-            plan = Plan(ITWINS[: 1 + first // SYNCS_A_LEDGER % 3], page_size=3, threads=1)
+            plan = Plan(ITWINS[: 1 + first // SYNCS_A_LEDGER % 3], page_size=2, threads=1)
             for seed in seeds[first : first + SYNCS_A_LEDGER]:
                 kinds = KINDS if seed % 2 else tuple(TRANSIENT)
                 faults = Faults(PROBABILITY, seed, kinds, slow_seconds=0.002, elsewhere=elsewhere.url)

@@ -25,7 +25,7 @@ def job(
     run: timedelta | None = None,
     **other: Any,
 ) -> Row:
-    """A row of `jobs`: started after `wait`, ended after `run`; without these it has no such time unless `other` says."""
+    """A row of `jobs`: started after `wait`, ended after `run`; without these, neither unless `other` says."""
     started = None if wait is None else created_at + wait
     ended = None if started is None or run is None else started + run
     row: Row = {

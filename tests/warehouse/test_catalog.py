@@ -39,7 +39,8 @@ def test_every_table_is_there_with_its_comments_even_in_an_empty_ledger(how: Pub
         comments = dict(con.execute(f"SELECT {name}, comment FROM {catalog}").fetchall())
         assert comments == {table.name: table.comment for table in TABLES}
         columns = con.execute(
-            "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = 'jobs' ORDER BY column_index"
+            "SELECT column_name, data_type, comment FROM duckdb_columns() "
+            "WHERE table_name = 'jobs' ORDER BY column_index"
         ).fetchall()
     types = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
     assert columns == [

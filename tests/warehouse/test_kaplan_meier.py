@@ -86,7 +86,8 @@ def off_by(seed: int) -> dict[str, Any]:
 def worlds() -> dict[int, dict[str, Any]]:
     found = {seed: off_by(seed) for seed in SEEDS}
     print(
-        "\n% off the truth at p50, p90, p95\nseed | running | finished alone        | Kaplan-Meier          | same for waits"
+        "\n% off the truth at p50, p90, p95\n"
+        "seed | running | finished alone        | Kaplan-Meier          | same for waits"
     )
     for seed, world in found.items():
         cells = [" ".join(f"{error:+6.2f}" for error in world[name]) for name in list(world)[2:]]

@@ -157,7 +157,7 @@ class Contract:
         )
 
     def of_editions(self, *editions: str) -> Contract:
-        """What is known of these editions alone: the contract of a reader that the API has left behind, or is ahead of."""
+        """What is known of these editions alone: the contract of a reader that the API has left behind."""
 
         def kept(rows: Iterable[Any]) -> tuple[Any, ...]:
             shared = ((row, tuple(edition for edition in row.editions if edition in editions)) for row in rows)
@@ -255,6 +255,6 @@ def _refuse_bad_field(row: Field, editions: tuple[str, ...]) -> None:
 
 def _refuse_mixed_columns(columns: Iterable[TypedColumn]) -> None:
     for column in columns:
-        types = {row.json_type for row in column.fields}
+        types = sorted({row.json_type for row in column.fields})
         if len(types) > 1:
             raise ContractError(f"{column.fields[0].job_type}.{column.name} has several types: {', '.join(types)}")

@@ -7,8 +7,9 @@
 --   times spread evenly around their median in the logarithm: there this is the ratio of the medians, and long jobs
 --   do not rule.
 --   Where the option is a list, each element is a value, and a job counts once for each of its values.
--- Leaves out: jobs that did not succeed, and jobs without a type; intervals of fewer than 20 values; the ratio with fewer
---   than 20 jobs on either side, and in it the jobs of no length and those whose detector has no job without the value.
+-- Leaves out: jobs that did not succeed, and jobs without a type; intervals of fewer than 20 values; the ratio with
+--   fewer than 20 jobs on either side, and in it the jobs of no length and those whose detector has no job without the
+--   value.
 WITH detectors AS (
     SELECT
         job_id,

@@ -15,8 +15,8 @@
 --   A backtest takes units as they are known today, of the jobs that had ended by its cut.
 -- Leaves out: jobs created after as_of; the other kind of units; iTwins without jobs in those weeks; an expectation
 --   with less than a week of history, an interval with less than two; backtests of the ledger's first two months (the
---   month before them is not whole), and of months more than 24 back. No rows before a complete walk, nor where no job has
---   units.
+--   month before them is not whole), and of months more than 24 back. No rows before a complete walk, nor where no job
+--   has units.
 WITH RECURSIVE numbers AS (
     SELECT CAST(0 AS BIGINT) AS n
     UNION ALL

@@ -1,0 +1,227 @@
+"""The lake: the old file or the new one, never a part, whatever happens to who writes it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from warehouse.declaration import Column, Table
+from warehouse.engine import connection
+from warehouse.lake import Lake, Staging, copy_to, footer, quote, replace_file
+
+COUNTS: Final = Table(
+    name="counts",
+    group="core",
+    meaning="Counts.",
+    grain="id",
+    key=("id",),
+    columns=(Column("id", "VARCHAR", "Id"), Column("count", "BIGINT", "Count")),
+)
+TOTALS: Final = Table("totals", "marts", "Totals.", "id", ("id",), COUNTS.columns, monthly=False)
+
+
+def rows(count: int, size: int = 3) -> pa.Table:
+    return pa.table({"count": pa.array([count] * size, pa.int64()), "id": [str(place) for place in range(size)]})
+
+
+def put(lake: Lake, count: int, month: str = "2025-08", size: int = 3) -> Path:
+    with lake.staging() as staging:
+        staging.write(COUNTS, month, rows(count, size), {"revision": str(count)})
+        staging.commit()
+    return lake.path(COUNTS, month)
+
+
+def files_in(lake: Lake) -> list[Path]:
+    return sorted(path for path in lake.root.rglob("*") if path.is_file())
+
+
+def counts_in(path: Path) -> list[int]:
+    return pq.ParquetFile(path).read()["count"].to_pylist()
+
+
+def test_making_a_lake_creates_nothing(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "data")
+    assert lake.months(COUNTS) == []
+    assert lake.files(TOTALS) == []
+    assert lake.metadata(COUNTS, "2025-08") == {}
+    assert not lake.data.exists()
+
+
+def test_a_table_s_file_lies_where_the_design_says(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert lake.path(COUNTS, "2025-08") == tmp_path / "lake/counts/created_month=2025-08/counts.parquet"
+    assert lake.path(TOTALS) == tmp_path / "lake/totals/totals.parquet"
+
+
+@pytest.mark.parametrize(("table", "month"), [(COUNTS, None), (TOTALS, "2025-08")])
+def test_a_month_is_named_for_monthly_tables_and_for_no_others(table: Table, month: str | None, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"{table.name} is (not )?monthly"):
+        Lake(tmp_path).path(table, month)
+
+
+def test_what_is_staged_is_not_in_the_lake_before_it_is_committed(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    before = put(lake, 1)
+    with lake.staging() as staging:
+        staging.write(COUNTS, "2025-08", rows(2))
+        staging.write(COUNTS, "2025-09", rows(2))
+        assert counts_in(before) == [1, 1, 1]
+        assert lake.months(COUNTS) == ["2025-08"]
+        with duckdb.connect() as con:
+            assert con.execute(f"SELECT count(*) FROM {quote(lake.glob(COUNTS))}").fetchall() == [(3,)]
+        staging.commit()
+    assert counts_in(before) == [2, 2, 2]
+    assert lake.months(COUNTS) == ["2025-08", "2025-09"]
+
+
+def test_what_is_staged_and_not_committed_is_forgotten(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    place = put(lake, 1)
+    with lake.staging() as staging:
+        staging.write(COUNTS, "2025-08", rows(2))
+    assert files_in(lake) == [place]
+    assert counts_in(place) == [1, 1, 1]
+
+
+def test_an_error_on_the_way_changes_no_file(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    place = put(lake, 1)
+
+    def write_half() -> None:
+        with lake.staging() as staging:
+            staging.write(COUNTS, "2025-08", rows(2))
+            staging.write(COUNTS, "2025-09", pa.table({"id": ["a"]}))
+
+    with pytest.raises(KeyError, match="count"):
+        write_half()
+    assert files_in(lake) == [place]
+    assert counts_in(place) == [1, 1, 1]
+
+
+def test_what_a_killed_writer_left_is_no_table_and_is_swept_by_the_next(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    put(lake, 1)
+    killed = Staging(lake)
+    killed.write(COUNTS, "2025-08", rows(2))
+    killed.write(COUNTS, "2025-09", rows(2))
+    assert len(files_in(lake)) == 3
+    assert lake.months(COUNTS) == ["2025-08"]
+    assert len(lake.files(COUNTS)) == 1
+    put(lake, 3)
+    put(lake, 3, "2025-09")
+    assert [path.name for path in files_in(lake)] == ["counts.parquet", "counts.parquet"]
+
+
+def test_columns_lie_in_the_declared_order_and_types(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert pq.read_schema(put(lake, 1)).remove_metadata() == COUNTS.arrow_schema
+    with connection() as con, lake.staging() as staging:
+        select = "(SELECT 7::INTEGER AS count, id::INTEGER AS id FROM range(5) AS r(id))"
+        assert copy_to(con, COUNTS, select, staging.reserve(COUNTS, "2025-09")) == 5
+        staging.commit()
+    assert pq.read_schema(lake.path(COUNTS, "2025-09")).remove_metadata() == COUNTS.arrow_schema
+
+
+def test_rows_lie_in_the_order_of_the_key(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    with connection() as con, lake.staging() as staging:
+        copy_to(con, TOTALS, "(SELECT 9 - r AS id, r AS count FROM range(10) AS t(r))", staging.reserve(TOTALS))
+        staging.commit()
+    assert pq.ParquetFile(lake.path(TOTALS)).read()["id"].to_pylist() == [str(place) for place in range(10)]
+
+
+def test_metadata_comes_back_as_it_was_written_by_either_writer(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    put(lake, 4)
+    assert lake.metadata(COUNTS, "2025-08") == {"revision": "4"}
+    told = {"made_from": "it's 'quoted' – ünï", "empty": ""}
+    with connection() as con, lake.staging() as staging:
+        copy_to(con, TOTALS, "(SELECT 'a' AS id, 1 AS count)", staging.reserve(TOTALS), told)
+        staging.commit()
+    assert lake.metadata(TOTALS) == told
+    assert footer({"a": "b"}) == {"jobledger.a": "b"}
+
+
+def test_months_are_those_with_a_file_in_order(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for month in ("2025-11", "2024-12", "2025-02"):
+        put(lake, 1, month)
+    for name in ("created_month=2025-13", "created_month=2025-03", "created_month=old", "2025-04"):
+        (lake.root / "counts" / name).mkdir()
+    (lake.root / "counts" / "created_month=old" / "counts.parquet").touch()
+    assert lake.months(COUNTS) == ["2024-12", "2025-02", "2025-11"]
+    assert [path.parent.name[-7:] for path in lake.files(COUNTS)] == ["2024-12", "2025-02", "2025-11"]
+
+
+def test_a_table_without_files_reads_as_no_rows_with_its_columns(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    with duckdb.connect() as con:
+        for source in (lake.source(COUNTS), lake.source(COUNTS, "2025-08"), lake.source(TOTALS)):
+            described = con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+            assert [row[:2] for row in described] == [("id", "VARCHAR"), ("count", "BIGINT")]
+            assert con.execute(f"SELECT * FROM {source}").fetchall() == []
+
+
+def test_a_month_s_source_is_its_file_and_the_whole_table_s_are_all(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "it's here")
+    put(lake, 1, "2025-08")
+    put(lake, 2, "2025-09")
+    with duckdb.connect() as con:
+        assert con.execute(f"SELECT sum(count) FROM {lake.source(COUNTS, '2025-09')}").fetchall() == [(6,)]
+        assert con.execute(f"SELECT sum(count) FROM {lake.source(COUNTS)}").fetchall() == [(9,)]
+
+
+def test_a_reader_of_a_file_that_is_replaced_sees_the_old_rows_or_the_new_ones(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    place = put(lake, 0, size=20_000)
+    seen: list[list[int]] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(counts_in(place))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for count in range(1, 25):
+        put(lake, count, size=20_000)
+    done.set()
+    reader.join()
+    assert seen
+    assert {len(counts) for counts in seen} == {20_000}
+    assert {len(set(counts)) for counts in seen} == {1}
+
+
+def test_a_reader_that_opened_the_old_file_reads_it_to_its_end(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    with pq.ParquetFile(put(lake, 1)) as opened:
+        put(lake, 2)
+        assert opened.read()["count"].to_pylist() == [1, 1, 1]
+
+
+def test_files_are_committed_in_the_order_in_which_they_were_staged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(tmp_path)
+    replaced: list[str] = []
+    monkeypatch.setattr("warehouse.lake.os.replace", lambda _, place: replaced.append(place.parent.name[-7:]))
+    with lake.staging() as staging:
+        for month in ("2025-09", "2025-08", "2025-10"):
+            staging.write(COUNTS, month, rows(1))
+        staging.commit()
+    assert replaced == ["2025-09", "2025-08", "2025-10"]
+
+
+def test_a_single_file_beside_its_place_is_put_over_it(tmp_path: Path) -> None:
+    place, staged = tmp_path / "report.html", tmp_path / ".report.html.tmp"
+    place.write_text("old")
+    staged.write_text("new")
+    replace_file(staged, place)
+    assert place.read_text() == "new"
+    assert not staged.exists()
