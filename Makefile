@@ -28,7 +28,7 @@ check: $(READY) ## format, lint and types
 	@$(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
 
 bench: $(READY) ## the benchmarks, beside what a reader knows
-	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c tests/bench/constraints-dlt.txt -e '.[bench]'
 	@$(BIN)/python -m tests.bench
 
 soak: $(READY) ## 1,000 seeded syncs against a misbehaving server

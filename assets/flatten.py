@@ -143,11 +143,13 @@ def _flatten_stretch(
         for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS):
             _view(con, table.name, f"SELECT * FROM {lake.source(table, month)} WHERE {stretch.condition}")
         _view(con, WALKS.name, f"SELECT * FROM {lake.source(WALKS, month)}")
-        prepare(con, known)
+        selects = prepare(con, known)
         for table in flattened_tables(known):
-            if table is not CONTRACT_DRIFT:
-                copy_to(con, table, table.name, stretch.part(folder, table.name), footer)
-        run(con, f"COPY drift_counts TO {quote(str(stretch.part(folder, CONTRACT_DRIFT.name)))} (FORMAT parquet)")
+            part = stretch.part(folder, table.name)
+            if table is CONTRACT_DRIFT:
+                run(con, f"COPY ({selects[table.name]}) TO {quote(str(part))} (FORMAT parquet)")
+            else:
+                copy_to(con, table, f"({selects[table.name]})", part, footer)
 
 
 def _join(
@@ -171,8 +173,11 @@ def _join(
     return rows
 
 
-def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> None:
-    """Makes, of the raw tables in a connection, a temporary table or view for each flattened table, under its name."""
+def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
+    """Makes, of the raw tables in a connection, what the flattened tables are made of; gives the SELECT of each.
+
+    That of `contract_drift` gives counts, to be added up over the month.
+    """
     run_macros(con)
     run(con, _pattern_macro(known))
     for name, rows in _contract_tables(known).items():
@@ -185,12 +190,13 @@ def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> None:
     load(con, "snake_names", _snake_names(con))
     _make(con, "named")
     _make(con, "elements")
-    for name in ("jobs", "job_references", "job_options", "job_states"):
-        _view(con, name, statement(f"flatten/{name}"))
     load(con, JOB_MESSAGES.name, _job_messages(con))
-    for job_type in known.job_types:
-        _view(con, typed_table(job_type), typed_select(job_type, known))
-    _view(con, "drift_counts", statement("flatten/drift_counts").replace("$envelope_paths", _paths(known)))
+    return {
+        **{name: statement(f"flatten/{name}") for name in ("jobs", "job_references", "job_options", "job_states")},
+        JOB_MESSAGES.name: f"SELECT * FROM {JOB_MESSAGES.name}",
+        **{typed_table(job_type): typed_select(job_type, known) for job_type in known.job_types},
+        CONTRACT_DRIFT.name: statement("flatten/drift_counts").replace("$envelope_paths", _paths(known)),
+    }
 
 
 def typed_select(job_type: str, known: Contract) -> str:

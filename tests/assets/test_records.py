@@ -13,101 +13,115 @@ from hypothesis import strategies as st
 
 from assets.records import SCHEMA, RecordFile, body_hash, cut_by_brackets
 
-SEEN_AT = datetime(2025, 12, 1, 12, tzinfo=UTC)
+SEEN = datetime(2025, 11, 5, 12, tzinfo=UTC)
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text("abjos\"'[]{},:\\", max_size=4), inner, max_size=3)
-    ),
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
 
 
-def written(tmp_path: Path, *records: bytes) -> list[dict[str, Any]]:
-    with RecordFile(tmp_path / "records.parquet") as file:
-        file.add(records, source="list", observed_at=SEEN_AT, walk_id="w", walked_itwin_id="i", page=3)
-    return pq.read_table(tmp_path / "records.parquet").to_pylist()
+def md5(text: bytes) -> str:
+    return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 
-def test_a_record_is_kept_as_sent_with_where_it_was_seen(tmp_path: Path) -> None:
-    record = '{ "name" : "Brücke", "id":"a" }'.encode()
-    assert written(tmp_path, b"[]", record)[1] == {
-        "walk_id": "w",
-        "walked_itwin_id": "i",
-        "source": "list",
-        "page": 3,
-        "ordinal": 2,
-        "observed_at": SEEN_AT,
-        "body": record.decode(),
-        "body_hash": body_hash(b'{"id":"a","name":"Br\\u00fccke"}'),
-        "readable": True,
-    }
+def kept(path: Path, *records: bytes) -> list[dict[str, Any]]:
+    with RecordFile(path) as file:
+        file.add(records, source="list", observed_at=SEEN, walk_id="w", walked_itwin_id="i", page=3)
+    return pq.read_table(path).to_pylist()
 
 
-@pytest.mark.parametrize(
-    ("record", "text"),
-    [
-        (b'{"id":"\xff"}', '{"id":"\\xff"}'),
-        (b'{"id":"\\ud800"}', '{"id":"\\ud800"}'),
-        (b'{"id":1e999}', '{"id":1e999}'),
-        (b'{"id":NaN}', '{"id":NaN}'),
-        (b"[" * 5000 + b"]" * 5000, "[" * 5000 + "]" * 5000),
-        (b"", ""),
-    ],
-)
-def test_what_cannot_be_read_is_kept_whole_under_the_hash_of_its_bytes(
-    tmp_path: Path, record: bytes, text: str
-) -> None:
-    row = written(tmp_path, record)[0]
-    assert (row["body"], row["readable"]) == (text, False)
-    assert row["body_hash"] == hashlib.md5(record, usedforsecurity=False).hexdigest()
+def test_the_hash_does_not_depend_on_the_order_of_keys_or_on_white_space() -> None:
+    written = [
+        b'{"id":"a","info":{"x":1,"y":[1,2]}}',
+        b'{"info":{"y":[1,2],"x":1},"id":"a"}',
+        b'{ "id" : "a",\r\n\t"info": {"x": 1, "y": [ 1, 2 ]} }\n',
+    ]
+    assert {body_hash(body) for body in written} == {md5(b'{"id":"a","info":{"x":1,"y":[1,2]}}')}
 
 
-def test_pages_follow_each_other_in_the_file(tmp_path: Path) -> None:
-    with RecordFile(tmp_path / "records.parquet") as file:
+def test_the_hash_depends_on_every_value_on_the_order_of_lists_and_on_white_space_in_texts() -> None:
+    different = [b'{"a":[1,2]}', b'{"a":[2,1]}', b'{"a":[1,"2"]}', b'{"a":null}', b"{}", b'{"a":" "}', b'{"a":""}']
+    assert len({body_hash(body) for body in different}) == len(different)
+
+
+def test_escaped_and_plain_text_have_the_same_hash() -> None:
+    assert body_hash(b'{"name":"\\u00e9\\/"}') == body_hash('{"name":"é/"}'.encode())
+
+
+@given(st.dictionaries(st.text(max_size=5), VALUES, max_size=5), st.randoms())
+def test_any_record_has_the_same_hash_however_it_is_written(record: dict[str, Any], random: Any) -> None:
+    shuffled = list(record.items())
+    random.shuffle(shuffled)
+    plain = json.dumps(record, separators=(",", ":")).encode()
+    assert body_hash(json.dumps(dict(shuffled), indent=3, ensure_ascii=False).encode()) == body_hash(plain)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"a":1} x', b"\xff", b'{"a":"\xff"}'])
+def test_what_is_no_json_has_no_hash_of_its_content(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"truncated|malformed|utf-8"):
+        body_hash(text)
+
+
+def test_a_record_is_kept_as_it_was_sent_with_who_saw_it_where_and_when(tmp_path: Path) -> None:
+    body = b'{ "id":"a", "units":1.50, "units":2E0, "name":"\xc3\xa9" }'
+    assert kept(tmp_path / "r.parquet", body) == [
+        {
+            "walk_id": "w",
+            "walked_itwin_id": "i",
+            "source": "list",
+            "page": 3,
+            "ordinal": 1,
+            "observed_at": SEEN,
+            "body": body.decode(),
+            "body_hash": body_hash(body),
+            "readable": True,
+        }
+    ]
+
+
+def test_bytes_that_cannot_be_read_are_kept_escaped_and_hashed_as_they_are(tmp_path: Path) -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    bad = [b'{"id":"\xff\xfe"}', b'{"id":', deep]
+    rows = kept(tmp_path / "r.parquet", *bad, b'{"id":"a"}')
+    assert [(row["ordinal"], row["body"], row["body_hash"], row["readable"]) for row in rows] == [
+        (1, '{"id":"\\xff\\xfe"}', md5(bad[0]), False),
+        (2, '{"id":', md5(bad[1]), False),
+        (3, deep.decode(), md5(deep), False),
+        (4, '{"id":"a"}', body_hash(b'{"id":"a"}'), True),
+    ]
+
+
+def test_a_file_grows_by_pages_and_may_stay_empty(tmp_path: Path) -> None:
+    with RecordFile(tmp_path / "r.parquet") as file:
         for page in (1, 2):
-            file.add([b"1", b"2"], source="list", observed_at=SEEN_AT, page=page)
-        file.add([], source="list", observed_at=SEEN_AT, page=3)
-    table = pq.read_table(tmp_path / "records.parquet")
-    assert table.schema == SCHEMA
-    assert [(row["page"], row["ordinal"], row["body"]) for row in table.to_pylist()] == [
+            file.add([b"1", b"2"], source="list", observed_at=SEEN, page=page)
+        file.add([], source="list", observed_at=SEEN, page=3)
+    with RecordFile(tmp_path / "none.parquet"):
+        pass
+    rows = pq.read_table(tmp_path / "r.parquet").to_pylist()
+    assert [(row["page"], row["ordinal"], row["body"]) for row in rows] == [
         (1, 1, "1"),
         (1, 2, "2"),
         (2, 1, "1"),
         (2, 2, "2"),
     ]
+    assert pq.read_table(tmp_path / "none.parquet").equals(SCHEMA.empty_table())
 
 
-@given(st.dictionaries(st.text(max_size=3), JSON, max_size=4))
-def test_the_order_of_keys_and_white_space_do_not_change_the_hash(value: dict[str, Any]) -> None:
-    turned = dict(reversed(value.items()))
-    assert body_hash(json.dumps(value).encode()) == body_hash(json.dumps(turned, indent=3, ensure_ascii=False).encode())
+def test_a_page_is_cut_where_brackets_say_so_even_if_a_record_is_no_json() -> None:
+    page = b'{"_links":{"jobs":[9]}, "jobs": [ {"id":"a","x":"]},["} , {"id": oops}, 7 ], "more": 1}'
+    assert cut_by_brackets(page) == (
+        [b'{"id":"a","x":"]},["}', b'{"id": oops}', b"7"],
+        b'{"_links":{"jobs":[9]}, "jobs": [], "more": 1}',
+    )
 
 
-@pytest.mark.parametrize(
-    "other", [b'{"a":[2,1]}', b'{"a":["1",2]}', b'{"a":[1,2,null]}', b'{"A":[1,2]}', b'{"a":[1,2.5]}']
-)
-def test_another_value_gives_another_hash(other: bytes) -> None:
-    assert body_hash(other) != body_hash(b'{"a":[1,2]}')
-
-
-@given(st.lists(JSON), st.dictionaries(st.text('abjos"[]{},:\\', max_size=5), JSON, max_size=3))
-def test_cutting_by_brackets_gives_what_a_parser_gives(jobs: list[Any], others: dict[str, Any]) -> None:
-    others.pop("jobs", None)
-    cut = cut_by_brackets(json.dumps({**others, "jobs": jobs, "_links": {}}).encode())
-    assert cut is not None
-    records, rest = cut
-    assert [json.loads(record) for record in records] == jobs
-    assert json.loads(rest) == {**others, "jobs": [], "_links": {}}
-
-
-def test_cutting_by_brackets_keeps_what_is_no_json_whole() -> None:
-    page = b'{"x":{"jobs":[9]},"jobs":[ {"a":"\\ud800"} , 01,{"b":[1,2]} ],"_links":{"next":null}}'
-    records = [b'{"a":"\\ud800"}', b"01", b'{"b":[1,2]}']
-    assert cut_by_brackets(page) == (records, b'{"x":{"jobs":[9]},"jobs":[],"_links":{"next":null}}')
-
-
-@pytest.mark.parametrize("page", [b"", b"[]", b'{"jobs":{}}', b'{"jobs":[{"a":1},{"b"', b'{"job":[1]}', b'"jobs":[1]'])
-def test_without_a_whole_list_of_jobs_there_is_nothing_to_cut(page: bytes) -> None:
+@pytest.mark.parametrize("page", [b"", b"{}", b'{"jobs":{}}', b'{"jobs":[{"id":"a"}', b'[{"jobs":[1]}]'])
+def test_a_page_without_a_whole_list_of_jobs_is_not_cut(page: bytes) -> None:
     assert cut_by_brackets(page) is None
+
+
+def test_an_empty_list_has_no_records() -> None:
+    assert cut_by_brackets(b'{"jobs":[ ]}') == ([], b'{"jobs":[]}')

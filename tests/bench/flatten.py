@@ -23,10 +23,10 @@ LIMIT: Final = 100_000.0
 """Jobs a second that it should reach."""
 
 
-def time_flattening(data: Path, month: str) -> list[Measured]:
+def time_flattening(data: Path, month: str, times: int = TIMES) -> list[Measured]:
     """Flattens the month as often as is needed for a median."""
     command = python("tests.bench.flatten", data, month)
-    return [measure(command, plain_environment()) for _ in range(TIMES)]
+    return [measure(command, plain_environment()) for _ in range(times)]
 
 
 def rate(runs: list[Measured], jobs: int) -> float:

@@ -41,7 +41,7 @@ def jobs_at_as_of(created: Any, waits: Any, runs: Any) -> pa.Table:
     zero = int(AS_OF.timestamp()) * 1_000_000
     return pa.table(
         {
-            "job_id": pa.array([str(number) for number in range(len(created))]),
+            "job_id": pa.array(np.arange(len(created))).cast(pa.string()),
             "type": pa.array(["Objects2D"] * len(created)),
             "outcome": pa.array(np.where(ended <= 0, "success", "open")),
             "created_at": pa.array(created + zero, instant),
@@ -68,7 +68,7 @@ def off_by(seed: int) -> dict[str, Any]:
     """One world: the share of jobs that run at AS_OF, and the errors of both methods for runs and waits."""
     rng = np.random.default_rng(seed)
     created = -rng.integers(0, int(WINDOW), JOBS)
-    # Waits are a third of runs: in a window of a third, as many jobs still wait at its end as still run in the other.
+    # Waits are a third of runs: in a third of the window, as many still wait at its end as run in the other.
     waits, runs = true_spans(rng, MEAN_WAIT), true_spans(rng, MEAN_RUN)
     run_stats = stats_of(jobs_at_as_of(created, waits, runs))
     queue_stats = stats_of(jobs_at_as_of(created // 3, waits, runs // 100))

@@ -1,9 +1,9 @@
 -- duration_stats: how long jobs wait and run.
 -- Grain: month of creation (UTC) and type, each also as 'all': every job stands in four rows.
 -- Counts: queue and run of each job, from its own times; a cancelled job's wait ended when it left the queue.
---   The plain percentiles are those of finished jobs alone, interpolated between neighbours as percentile_cont does. The
---   Kaplan-Meier ones (_km_) also take the jobs that still wait or run, as censored at as_of, or at vanished_at where
---   they vanished while open: they lasted at least so long. A Kaplan-Meier quantile is the smallest t with
+--   The plain percentiles are those of finished jobs alone, interpolated between neighbours as percentile_cont does.
+--   The Kaplan-Meier ones (_km_) also take the jobs that still wait or run, as censored at as_of, or at vanished_at
+--   where they vanished while open: they lasted at least so long. A Kaplan-Meier quantile is the smallest t with
 --   S(t) <= 1 - p, null where the curve does not come down so far.
 -- Leaves out: the duration of a job in a terminal state without ended_at (it counts as finished; when it ended is not
 --   known), the run of a job that never started, and open jobs before there is an as_of. No row for what has no jobs.
@@ -182,6 +182,7 @@ percentile_ranks AS (
     WHERE curves.finished > 0
 ),
 
+-- A rank lies in one stretch alone. Grouped all the same: a planner then expects few rows to look up.
 percentile_places AS (
     SELECT
         percentile_ranks.curve,

@@ -1,0 +1,55 @@
+"""The benchmarks at a tiny scale, so that they do not rot. What they take is not judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.bench import flatten, month
+from tests.bench.report import machine, ratio, table
+from tests.bench.server import Server
+from warehouse.months import month_of, previous_month
+
+JOBS = 40
+MONTH = previous_month(month_of(datetime.now(UTC)))
+
+
+@pytest.fixture(scope="module")
+def server() -> Generator[Server]:
+    with Server(JOBS, [MONTH]) as found:
+        yield found
+
+
+def test_jobledger_gets_the_servers_jobs_and_flattens_them_again(server: Server, tmp_path: Path) -> None:
+    client = month.by_jobledger(server, MONTH, tmp_path)
+    assert client.jobs == JOBS
+    assert client.requests >= 1
+    assert 0 < client.took.cpu < 60
+    (line,) = month.rows([client])
+    assert line[1] == str(JOBS)
+    assert line[-1] == "-"
+    run = flatten.time_flattening(tmp_path, MONTH, times=1)
+    assert flatten.rows(run, JOBS)[0][:2] == ("1", str(JOBS))
+
+
+@pytest.mark.skipif(not month.has_dlt(), reason=month.NO_DLT)
+@pytest.mark.parametrize("loader_files", [None, "parquet"])
+def test_dlt_gets_the_servers_jobs(server: Server, tmp_path: Path, loader_files: str | None) -> None:
+    assert month.by_dlt(server, MONTH, tmp_path / "dlt", loader_files).jobs == JOBS
+
+
+def test_a_table_says_what_was_measured_where() -> None:
+    assert "cores" in machine()
+    assert ratio(1, None) == "-"
+    assert table("Title", ("name", "s"), [("one", "1.0"), ("twelve", "12.0")], ["A note."]).splitlines() == [
+        "",
+        "Title",
+        "name       s",
+        "------------",
+        "one      1.0",
+        "twelve  12.0",
+        "A note.",
+    ]
