@@ -155,7 +155,7 @@ def test_a_curve_that_meets_the_quantile_exactly_gives_that_time() -> None:
 
 
 def test_a_lifted_curve_that_meets_the_quantile_but_for_rounding_gives_that_time() -> None:
-    """Three of nine are censored at once: the third of the six that end is the median, though 9/8 * 8/7 * 7/6 rounds."""
+    """Three of nine are censored at once: the third of the six that end is the median, though the product rounds."""
     done = [job(f"done-{n}", AS_OF - 9 * HOUR, wait=ZERO, run=timedelta(seconds=n)) for n in range(1, 7)]
     just_started = [job(f"runs-{n}", AS_OF - HOUR, wait=HOUR, outcome="open") for n in range(3)]
     found = rows(ledger({"jobs": done + just_started}, AS_OF), DURATION_STATS)

@@ -1,9 +1,9 @@
 -- hourly_load: how many jobs came, started and ended in each UTC hour, and how many waited and ran.
 -- Grain: UTC hour and type; only rows in which something is not zero.
 -- Counts: a job waits from its creation to its start (or to its end, if it never started) and runs from its start to
---   its end, half-open. A job that still waits or runs does so until as_of, or until vanished_at where it vanished while
---   open. Each hour holds the part of the wait and run that lies in it, so the hours of a job sum to its durations,
---   exactly: microseconds are summed as integers and become seconds at the end.
+--   its end, half-open. A job that still waits or runs does so until as_of, or until vanished_at where it vanished
+--   while open. Each hour holds the part of the wait and run that lies in it, so the hours of a job sum to its
+--   durations, exactly: microseconds are summed as integers and become seconds at the end.
 -- Leaves out: the wait or run whose end is not known (a terminal state without ended_at; open jobs before there is an
 --   as_of), and one that would end before it began. Ends that are known are never clipped, even behind as_of.
 -- How: nothing is made per job and hour. A span adds to its hours what a full hour has, for each full hour's start it

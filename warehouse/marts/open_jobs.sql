@@ -4,8 +4,9 @@
 --   polling first saw the state. Usual is the time that finished jobs of the type spent in the phase: the queue for a
 --   job that did not start, the run for one that did (or is Active).
 -- Leaves out: finished and vanished jobs. is_stuck is null where fewer than 20 finished jobs tell what is usual. Ages
---   are null before there is an as_of. A walk counts as having seen a job if it was complete, its window holds the job, and
---   it walked the job's iTwin; a walk of the caller's own jobs counts if such a walk has shown a version of the job.
+--   are null before there is an as_of. A walk counts as having seen a job if it was complete, its window holds the
+--   job, and it walked the job's iTwin; a walk of the caller's own jobs counts if such a walk has shown a version of
+--   the job.
 WITH open_now AS (
     SELECT
         job_id,

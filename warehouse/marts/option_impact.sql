@@ -25,6 +25,7 @@ finished AS MATERIALIZED (
         jobs.type,
         coalesce(detectors.detector, '') AS detector,
         jobs.run_seconds,
+        CASE WHEN jobs.run_seconds > 0 THEN ln(jobs.run_seconds) END AS log_run_seconds,
         CASE WHEN jobs.units_source = 'estimatedUnits' THEN jobs.units END AS estimated_units,
         CASE WHEN jobs.units_source = 'processingUnits' THEN jobs.units END AS processing_units
     FROM jobs
@@ -37,8 +38,8 @@ peer_groups AS (
     SELECT
         type,
         detector,
-        count(*) FILTER (WHERE run_seconds > 0) AS jobs,
-        sum(ln(run_seconds)) FILTER (WHERE run_seconds > 0) AS log_run_seconds
+        count(log_run_seconds) AS jobs,
+        sum(log_run_seconds) AS log_run_seconds
     FROM finished
     GROUP BY type, detector
 ),
@@ -123,6 +124,7 @@ chosen AS MATERIALIZED (
         finished.type,
         finished.detector,
         finished.run_seconds,
+        finished.log_run_seconds,
         finished.estimated_units,
         finished.processing_units
     FROM labelled_once
@@ -135,9 +137,9 @@ sides AS (
         type,
         detector,
         count(*) AS jobs,
-        sum(ln(run_seconds)) AS log_run_seconds
+        sum(log_run_seconds) AS log_run_seconds
     FROM chosen
-    WHERE run_seconds > 0
+    WHERE log_run_seconds IS NOT NULL
     GROUP BY label, type, detector
 ),
 
