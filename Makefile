@@ -24,7 +24,7 @@ ui: $(READY) ## Dagster UI and daemon on 127.0.0.1:3000, with a lasting DAGSTER_
 check: $(READY) ## format, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/pyright
+	@$(BIN)/pyright --project pyproject.toml
 	@$(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
 
 bench: $(READY) ## the benchmarks, beside what a reader knows
