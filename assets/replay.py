@@ -87,7 +87,7 @@ def _compare(difference: Difference, table: Table, before: str, after: str) -> N
         new = [name for name in table.column_names if name not in shared]
         parts = {
             "$key": ", ".join(table.key),
-            "$shared": ", ".join(shared),
+            "$shared": ", ".join(_comparable(table, shared)),
             "$filled": " OR ".join(f"{name} IS NOT NULL" for name in new) or "false",
             "$before": before,
             "$after": after,
@@ -101,6 +101,12 @@ def _compare(difference: Difference, table: Table, before: str, after: str) -> N
     difference.added += added
     difference.removed += removed
     difference.changed += changed
+
+
+def _comparable(table: Table, names: Sequence[str]) -> list[str]:
+    """The columns as they are compared: of a double to 3 places, for its last bits depend on the order of adding."""
+    types = {column.name: column.type for column in table.columns}
+    return [f"round({name}, 3)" if types[name] == "DOUBLE" else name for name in names]
 
 
 def _common_columns(con: duckdb.DuckDBPyConnection, table: Table, before: str) -> list[str]:
