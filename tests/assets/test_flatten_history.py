@@ -128,27 +128,28 @@ def test_a_body_that_did_not_change_adds_no_version_and_touches_no_table(tmp_pat
     assert [(row["state"], row["versions"]) for row in ledger.rows("jobs")] == [("Success", 2)]
 
 
-@pytest.mark.parametrize(
-    ("started", "ended", "seconds"),
-    [
-        ("2025-08-05T12:00:00Z", "2025-08-05T12:00:00Z", (0.0, 0.0, 0.0)),
-        ("2025-08-05T12:00:00.000001Z", "2025-08-05T12:00:00.000003Z", (1e-6, 2e-6, 3e-6)),
-        ("2025-08-05T12:00:00.0000019Z", "2025-08-05T12:00:00.0000021Z", (1e-6, 1e-6, 2e-6)),
-        ("2025-08-05T14:00:01+02:00", "2025-08-05T06:30:02-05:30", (1.0, 1.0, 2.0)),
-        ("2025-08-31T23:59:59.9999999Z", "2026-02-28T23:59:59Z", (2289599.999999, 15638399.000001, 17927999.0)),
-        (None, "2025-08-05T12:00:07.5Z", (7.5, None, 7.5)),
-        ("2025-08-05T12:00:07.5Z", None, (7.5, None, None)),
-        (None, None, (None, None, None)),
-        ("2025-08-05T11:59:59Z", "2025-08-05T11:59:58Z", (-1.0, -1.0, -2.0)),
-    ],
-)
-def test_durations_are_elapsed_time_to_the_microsecond(
-    started: str | None, ended: str | None, seconds: tuple[float | None, ...], tmp_path: Path
-) -> None:
-    times = {"createdDateTime": "2025-08-05T12:00:00Z", "startedDateTime": started, "endedDateTime": ended}
-    columns = ("queue_seconds", "run_seconds", "total_seconds")
-    (row,) = ledger_of(tmp_path, [job(**times)]).rows("jobs", *columns)
-    assert tuple(row[name] for name in columns) == seconds
+DURATIONS: Final = [
+    ("2025-08-05T12:00:00Z", "2025-08-05T12:00:00Z", (0.0, 0.0, 0.0)),
+    ("2025-08-05T12:00:00.000001Z", "2025-08-05T12:00:00.000003Z", (1e-6, 2e-6, 3e-6)),
+    ("2025-08-05T12:00:00.0000019Z", "2025-08-05T12:00:00.0000021Z", (1e-6, 1e-6, 2e-6)),
+    ("2025-08-05T14:00:01+02:00", "2025-08-05T06:30:02-05:30", (1.0, 1.0, 2.0)),
+    ("2025-08-31T23:59:59.9999999Z", "2026-02-28T23:59:59Z", (2289599.999999, 15638399.000001, 17927999.0)),
+    (None, "2025-08-05T12:00:07.5Z", (7.5, None, 7.5)),
+    ("2025-08-05T12:00:07.5Z", None, (7.5, None, None)),
+    (None, None, (None, None, None)),
+    ("2025-08-05T11:59:59Z", "2025-08-05T11:59:58Z", (-1.0, -1.0, -2.0)),
+]
+"""Start, end, and the seconds in the queue, running and in all, of a job created at noon on the 5th."""
+
+
+def test_durations_are_elapsed_time_to_the_microsecond(tmp_path: Path) -> None:
+    noon = "2025-08-05T12:00:00Z"
+    bodies = [
+        job(id=str(place), createdDateTime=noon, startedDateTime=started, endedDateTime=ended)
+        for place, (started, ended, _) in enumerate(DURATIONS)
+    ]
+    rows = ledger_of(tmp_path, bodies).rows("jobs", "queue_seconds", "run_seconds", "total_seconds")
+    assert [tuple(row.values()) for row in rows] == [seconds for *_, seconds in DURATIONS]
 
 
 def test_a_job_at_the_very_end_of_a_month_stays_in_it(tmp_path: Path) -> None:
@@ -217,7 +218,7 @@ def test_a_month_in_stretches_gives_the_same_rows_as_in_one(tmp_path: Path, monk
     ledger.flatten()
     tables = [table.name for table in flattened_tables()]
     whole = {name: ledger.rows(name) for name in tables}
-    monkeypatch.setattr("assets.flatten.STRETCH", 5)
+    monkeypatch.setattr("assets.flatten.STRETCH", 20)
     counts = ledger.flatten(force=True).rows
     assert {name: ledger.rows(name) for name in tables} == whole
     assert counts == {name: len(rows) for name, rows in whole.items()}

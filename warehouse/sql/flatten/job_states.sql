@@ -1,7 +1,8 @@
 -- Grain: stretch of observations of a job in one state.
 -- The change to a state happened after `not_seen_after` (when the state before was last seen: by its newest version, or by the
 -- last complete walk before the change) and by `first_seen_at`. A walk proves that a state still stood only for the jobs
--- that it covers: those of its iTwin, or, where it asked for the caller's own jobs, those that such walks have shown.
+-- that it covers (those of its iTwin, or, where it asked for the caller's own jobs, those that such walks have shown), and
+-- only until they were found gone.
 WITH versions AS (
     SELECT
         job_id,
@@ -58,16 +59,24 @@ scopes AS (
 ),
 
 ended_stretches AS (
-    SELECT f.job_id, f.stretch, f.first_seen_at, f.next_seen_at, s.scope
+    SELECT
+        f.job_id,
+        f.stretch,
+        f.first_seen_at,
+        least(f.next_seen_at, min(g.observed_at)) AS unseen_at,
+        s.scope
     FROM followed AS f
     INNER JOIN scopes AS s ON s.job_id = f.job_id
+    LEFT JOIN observations AS g
+        ON g.job_id = f.job_id AND g.http_status = 404 AND g.observed_at > f.newest_version_at
     WHERE f.next_seen_at IS NOT NULL
+    GROUP BY f.job_id, f.stretch, f.first_seen_at, f.next_seen_at, s.scope
 ),
 
 last_walks AS (
     SELECT e.job_id, e.stretch, max(w.started_at) AS walked_at
     FROM ended_stretches AS e
-    ASOF INNER JOIN complete_walks AS w ON w.scope = e.scope AND w.finished_at < e.next_seen_at
+    ASOF INNER JOIN complete_walks AS w ON w.scope = e.scope AND w.finished_at < e.unseen_at
     WHERE w.started_at > e.first_seen_at
     GROUP BY e.job_id, e.stretch
 ),
