@@ -92,13 +92,13 @@ REJECTS = st.one_of(
     jobs().map(lambda job: {**job, "executionInfo": None}),
 )
 PAGES = st.tuples(
-    st.lists(jobs(), min_size=5, max_size=16, unique_by=lambda job: job["id"]), st.lists(REJECTS, max_size=4)
+    st.lists(jobs(), min_size=8, max_size=25, unique_by=lambda job: job["id"]), st.lists(REJECTS, max_size=4)
 )
 
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -50,9 +50,10 @@ class Bench:
         return table("A month listed, flattened and landed, Dagster included", month.HEAD, month.rows(clients), notes)
 
     def flatten(self) -> str:
-        newest = self._months[-1]
-        data = self._folder / "flatten"
-        self._write(data, self._jobs, [newest])
+        newest, data = self._months[-1], self._folder / month.LEDGER
+        if not data.exists():
+            with Server(self._jobs, [newest]) as server:
+                month.by_jobledger(server, newest, data)
         runs = flatten.time_flattening(data, newest)
         holds = flatten.rate(runs, self._jobs) >= flatten.LIMIT
         notes = [f"{flatten.LIMIT:,.0f} jobs a second or more: {met(holds)}."] if self._is_full else []

@@ -39,7 +39,8 @@ def measure(command: Sequence[str], env: Mapping[str, str], cwd: Path = ROOT) ->
     """Runs a command on at most two cores and waits for it; raises BenchError with its words where it fails."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began = time.perf_counter()
-        process = subprocess.Popen(command, env=dict(env), cwd=cwd, stdout=out, stderr=err, preexec_fn=_two_cores)
+        process = subprocess.Popen(command, env=dict(env), cwd=cwd, stdout=out, stderr=err)
+        _keep_to_few_cores(process.pid)
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -74,5 +75,11 @@ def ledger_environment(url: str, data: Path, start: str, itwins: Sequence[str] =
     )
 
 
-def _two_cores() -> None:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+def cores() -> list[int]:
+    """The cores that this process may use."""
+    return sorted(os.sched_getaffinity(0))
+
+
+def _keep_to_few_cores(pid: int) -> None:
+    """Holds a process to the first cores; it is set before an interpreter is up, so its threads are as few."""
+    os.sched_setaffinity(pid, cores()[:CORES])

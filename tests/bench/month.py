@@ -24,6 +24,9 @@ from warehouse.lake import Lake
 from warehouse.tables import JOBS, MESSAGE_OBSERVATIONS
 
 HEAD: Final = ("client", "jobs", "requests", "CPU s", "wall s", "peak MB", "CPU / dlt", "memory / dlt")
+LEDGER: Final = "month"
+"""Folder of the ledger that the month was synced into."""
+
 NO_DLT: Final = "dlt is not installed: make bench installs it"
 CPU_LIMIT, MEMORY_LIMIT_MB = 15.0, 700.0
 """What jobledger may take for 100,000 jobs."""
@@ -73,7 +76,7 @@ def by_dlt(server: Server, month: str, folder: Path, loader_files: str | None = 
 def compare(server: Server, month: str, folder: Path, jobs: int) -> list[Client]:
     """Every client in turn; raises BenchError unless each has exactly the server's jobs."""
     asking = by_jobledger(server, month, folder / "asking")
-    clients = [by_jobledger(server, month, folder / "ledger", messages_of=folder / "asking"), asking]
+    clients = [by_jobledger(server, month, folder / LEDGER, messages_of=folder / "asking"), asking]
     if has_dlt():
         clients += [by_dlt(server, month, folder / f"dlt_{kind}", kind) for kind in (None, "parquet")]
     wrong = [f"{client.name} has {client.jobs}" for client in clients if client.jobs != jobs]

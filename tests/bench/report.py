@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from tests.bench.measuring import CORES
+from tests.bench.measuring import CORES, cores
 
 Row: TypeAlias = Sequence[str]
 PACKAGES: Final = ("duckdb", "dagster", "pyarrow", "msgspec", "dlt")
@@ -18,10 +18,10 @@ PACKAGES: Final = ("duckdb", "dagster", "pyarrow", "msgspec", "dlt")
 def machine() -> str:
     """Processor, cores and memory; and the versions that matter."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    cores = len(os.sched_getaffinity(0))
+    count = len(cores())
     versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     return (
-        f"{_processor()}, {cores} cores ({min(cores, CORES)} for each measured process), {memory:.0f} GB, "
+        f"{_processor()}, {count} cores ({min(count, CORES)} for each measured process), {memory:.0f} GB, "
         f"{platform.system()} {platform.release()}\n"
         f"Python {platform.python_version()}, {versions}"
     )

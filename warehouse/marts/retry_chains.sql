@@ -7,6 +7,7 @@
 WITH inputs AS (
     SELECT
         job_id,
+        coalesce(type, '') AS type,
         role,
         reference,
         kind
@@ -18,6 +19,7 @@ WITH inputs AS (
 -- to write out, are made for these alone. A detector tells little, so the first input that is none is looked for.
 anchors AS (
     SELECT
+        min(inputs.type) AS type,
         coalesce(
             min(inputs.reference) FILTER (WHERE inputs.kind IS DISTINCT FROM 'detector'), min(inputs.reference)
         ) AS reference
@@ -30,7 +32,7 @@ anchors AS (
 candidates AS (
     SELECT DISTINCT job_id
     FROM inputs
-    WHERE reference IN (SELECT reference FROM anchors)
+    WHERE (type, reference) IN (SELECT type, reference FROM anchors)
 ),
 
 same_inputs AS (

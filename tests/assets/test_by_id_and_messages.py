@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from assets.auth import FixedToken
+from assets.budget import Budget
+from assets.client import Client
+from assets.errors import NotAuthorised
+from assets.history import Plan, fetch_by_id, sync_month
+from pipelines.sandbox import ScriptedWorld
+from tests.assets.servers import Reply, Request, json_reply, serving
+from tests.faults.world import ITWINS, KNOWN, MONTH, Job, Ledger, client, job, ledger_of, stage
+from warehouse.errors import Busy
+from warehouse.lake import Lake
+from warehouse.locks import exclusive
+from warehouse.months import month_of
+from warehouse.tables import JOB_MESSAGES, JOBS, MESSAGE_OBSERVATIONS, OBSERVATIONS, REJECTED_RECORDS, WALKS
+
+PATH = "/reality-analysis/jobs"
+REFUSED = json_reply({"error": {"code": "HeaderNotFound", "message": "Access denied."}}, 401)
+NOT_FOUND = json_reply({"error": {"code": "JobNotFound", "message": "Requested job is not available."}}, 404)
+TOLD = {
+    "errors": [{"code": "OutOfMemory", "title": "Full", "message": "More than %1 GB.", "params": ["64"]}],
+    "warnings": [],
+}
+
+
+def moved(body: Job, month: str) -> Job:
+    """The same job, created in another month."""
+    return json.loads(json.dumps(body).replace(MONTH, month))
+
+
+def text(body: Job) -> str:
+    return json.dumps(body, separators=(",", ":"))
+
+
+class Told:
+    """A server that lists `jobs`, and answers every other path as `others` says, or 404 as the API does."""
+
+    def __init__(self, *jobs: Job) -> None:
+        self.jobs = list(jobs)
+        self.others: dict[str, Reply] = {}
+        self.asked: list[str] = []
+
+    def __call__(self, request: Request) -> Reply:
+        path = unquote(request.target.split("?")[0])
+        if path == PATH:
+            return json_reply({"jobs": self.jobs})
+        asked = path.removeprefix(f"{PATH}/")
+        self.asked.append(asked)
+        return self.others.get(asked, NOT_FOUND)
+
+
+@contextmanager
+def ledger_that_is(data: Path, told: Told, **plan: Any) -> Generator[Ledger]:
+    with (
+        serving(respond=told) as server,
+        Client(server.url, FixedToken("canary"), Budget(1_000_000), attempts=2, backoff_seconds=0) as api,
+    ):
+        yield Ledger(Lake(data), api, Plan(**{"itwin_ids": ITWINS[:1], **plan}))
+
+
+def test_jobs_that_are_fetched_by_id_land_in_their_months_and_those_not_found_are_listed(tmp_path: Path) -> None:
+    world = ScriptedWorld(job("a"), moved(job("b"), "2024-02"), job("c", ITWINS[2]))
+    with ledger_of(tmp_path, world) as ledger:
+        ids = ["a", "nobody", "b", "c", "a", "never"]
+        fetched = fetch_by_id(ledger.lake, ledger.api, ids, KNOWN, ledger.plan)
+        rows = {
+            month: ledger.rows(OBSERVATIONS, ["job_id", "source", "walk_id", "body"], month) for month in fetched.landed
+        }
+        walks = ledger.lake.months(WALKS)
+        again = fetch_by_id(ledger.lake, ledger.api, ids, KNOWN, ledger.plan)
+    by_id = {"source": "get", "walk_id": None}
+    assert rows == {
+        "2024-02": [{"job_id": "b", **by_id, "body": text(moved(job("b"), "2024-02"))}],
+        MONTH: [
+            {"job_id": "a", **by_id, "body": text(job("a"))},
+            {"job_id": "c", **by_id, "body": text(job("c", ITWINS[2]))},
+        ],
+    }
+    assert [(month, landed.new_versions) for month, landed in fetched.landed.items()] == [("2024-02", 1), (MONTH, 2)]
+    assert (fetched.not_found, fetched.failed, fetched.refusal) == (["nobody", "never"], {}, None)
+    assert [(month, landed.new_versions) for month, landed in again.landed.items()] == [("2024-02", 0), (MONTH, 0)]
+    assert walks == []
+
+
+def test_ids_of_which_none_is_found_touch_no_month(tmp_path: Path) -> None:
+    with ledger_of(tmp_path, ScriptedWorld()) as ledger:
+        fetched = fetch_by_id(ledger.lake, ledger.api, ["a"], KNOWN, ledger.plan)
+    assert (fetched.landed, fetched.not_found) == ({}, ["a"])
+
+
+def test_an_answer_by_id_that_cannot_become_a_row_is_rejected_in_the_present_month(tmp_path: Path) -> None:
+    said: list[str] = []
+    with ledger_of(tmp_path, ScriptedWorld(b'{"id":"a"}', job("b")), tell=said.append) as ledger:
+        present = month_of(datetime.now(UTC))
+        fetched = fetch_by_id(ledger.lake, ledger.api, ["a", "b"], KNOWN, ledger.plan)
+        rejected = ledger.rows(REJECTED_RECORDS, ["walk_id", "walked_itwin_id", "reason", "body"], present)
+    assert rejected == [{"walk_id": None, "walked_itwin_id": None, "reason": "no_created_time", "body": '{"id":"a"}'}]
+    assert list(fetched.landed) == [MONTH, present]
+    assert said == [f"{present}: 1 answers cannot become a row; see rejected_records."]
+
+
+def test_an_id_that_fails_or_gets_the_answer_of_another_is_told_and_costs_the_others_nothing(tmp_path: Path) -> None:
+    told = Told()
+    told.others = {"a": json_reply({"job": job("a")}), "b": Reply(503), "c": json_reply({"job": job("d")})}
+    with ledger_that_is(tmp_path, told) as ledger:
+        fetched = fetch_by_id(ledger.lake, ledger.api, ["a", "b", "c"], KNOWN, ledger.plan)
+        kept = [job_id for job_id, _ in ledger.bodies()]
+    assert kept == ["a", "d"]
+    assert fetched.failed.pop("b").startswith("The API failed: 503: an empty body")
+    assert (fetched.failed, fetched.not_found) == ({"c": "the API answered with another job, which was kept"}, [])
+
+
+def test_a_token_that_is_refused_ends_the_fetch_after_what_was_seen_is_safe(tmp_path: Path) -> None:
+    told = Told()
+    told.others = {"a": json_reply({"job": job("a", state="Failed")}), "b": REFUSED}
+    with ledger_that_is(tmp_path, told, threads=1) as ledger:
+        with pytest.raises(NotAuthorised):
+            fetch_by_id(ledger.lake, ledger.api, ["a", "b", "c", "d"], KNOWN, ledger.plan)
+        assert [job_id for job_id, _ in ledger.bodies()] == ["a"]
+    assert told.asked == ["a", "b"]
+
+
+def test_open_jobs_that_came_by_id_are_refreshed_by_id_when_their_month_is_synced(tmp_path: Path) -> None:
+    world = ScriptedWorld(job("open", ITWINS[1], state="Active"), job("done", ITWINS[1]), job("listed"))
+    with ledger_of(tmp_path, world) as ledger:
+        fetch_by_id(ledger.lake, ledger.api, ["open", "done"], KNOWN, ledger.plan)
+        world.put(job("open", ITWINS[1]))
+        world.put(job("done", ITWINS[1], name="not asked for, since it had ended"))
+        first = ledger.sync()
+        second = ledger.sync()
+        rows = ledger.rows(OBSERVATIONS, ["job_id", "source", "http_status", "body"])
+        complete = [row["complete"] for row in ledger.rows(WALKS)]
+    assert rows == [
+        {"job_id": "done", "source": "get", "http_status": 200, "body": text(job("done", ITWINS[1]))},
+        {"job_id": "listed", "source": "list", "http_status": 200, "body": text(job("listed"))},
+        {"job_id": "open", "source": "get", "http_status": 200, "body": text(job("open", ITWINS[1], state="Active"))},
+        {"job_id": "open", "source": "get", "http_status": 200, "body": text(job("open", ITWINS[1]))},
+    ]
+    assert complete == [True, True]
+    assert (first.new_versions, second.new_versions, first.missing_ids, second.missing_ids) == (2, 0, [], [])
+
+
+def test_an_open_job_that_cannot_be_refreshed_stays_as_it_was_and_is_named(tmp_path: Path) -> None:
+    world, said = ScriptedWorld(job("open", ITWINS[1], state="Active")), list[str]()
+    with ledger_of(tmp_path, world, tell=said.append) as ledger:
+        fetch_by_id(ledger.lake, ledger.api, ["open"], KNOWN, ledger.plan)
+        world.remove("open")
+        landed = ledger.sync()
+        assert len(ledger.bodies()) == 1
+        assert ledger.last_walk("complete") == {"complete": True}
+    assert landed.missing_ids == ["open"]
+    assert said == [
+        f"{MONTH}: 1 open jobs that came by id could not be refreshed (first: open); they stay as they were."
+    ]
+
+
+def test_messages_of_failed_jobs_are_asked_for_once_and_their_parameters_put_in(tmp_path: Path) -> None:
+    told = Told(job("bad", state="Failed"), job("good"), job("open", state="Active"))
+    told.others["bad/messages"] = json_reply({"messages": TOLD})
+    with ledger_that_is(tmp_path, told) as ledger:
+        for _ in range(3):
+            ledger.sync()
+        ledger.flatten()
+        messages = ledger.rows(JOB_MESSAGES)
+    assert told.asked == ["bad/messages"]
+    assert messages == [
+        {
+            "job_id": "bad",
+            "severity": "error",
+            "ordinal": 1,
+            "code": "OutOfMemory",
+            "title": "Full",
+            "message": "More than 64 GB.",
+            "message_template": "More than %1 GB.",
+            "params": ["64"],
+        }
+    ]
+
+
+def test_a_job_without_messages_is_remembered_as_asked(tmp_path: Path) -> None:
+    told = Told(job("bad", state="Failed"))
+    with ledger_that_is(tmp_path, told) as ledger:
+        ledger.sync()
+        ledger.sync()
+        kept = ledger.rows(MESSAGE_OBSERVATIONS, ["job_id", "http_status", "body"])
+    assert told.asked == ["bad/messages"]
+    assert kept == [{"job_id": "bad", "http_status": 404, "body": None}]
+
+
+@pytest.mark.parametrize("fault", [Reply(503), Reply(200, b"<html></html>"), json_reply({}, 403), json_reply([])])
+def test_messages_that_could_not_be_fetched_are_asked_for_again_by_the_next_run(tmp_path: Path, fault: Reply) -> None:
+    told, said = Told(job("bad", state="Failed"), job("worse", state="Failed")), list[str]()
+    told.others = {"bad/messages": fault, "worse/messages": json_reply({"messages": TOLD})}
+    with ledger_that_is(tmp_path, told, tell=said.append) as ledger:
+        ledger.sync()
+        asked = [row["job_id"] for row in ledger.rows(MESSAGE_OBSERVATIONS)]
+        told.others["bad/messages"] = json_reply({"messages": TOLD})
+        told.asked.clear()
+        ledger.sync()
+        kept = ledger.rows(MESSAGE_OBSERVATIONS, ["job_id", "http_status", "body"])
+    assert asked == ["worse"]
+    assert told.asked == ["bad/messages"]
+    assert kept == [
+        {"job_id": job_id, "http_status": 200, "body": json.dumps({"messages": TOLD})} for job_id in ("bad", "worse")
+    ]
+    assert said == [f"{MONTH}: the messages of 1 failed jobs could not be fetched; next time."]
+
+
+def test_a_month_that_another_run_works_on_is_busy_and_is_not_even_asked_for(tmp_path: Path) -> None:
+    with ledger_of(tmp_path, ScriptedWorld(job("a")), wait_seconds=0) as ledger:
+        with exclusive(tmp_path, MONTH), pytest.raises(Busy):
+            ledger.sync()
+        assert ledger.lake.months(WALKS) == []
+        assert ledger.sync().new_versions == 1
+
+
+def test_two_syncs_of_a_month_at_once_both_end_and_keep_each_version_once(tmp_path: Path) -> None:
+    with ledger_of(tmp_path, ScriptedWorld(*(job(f"{n}") for n in range(20))), page_size=2) as ledger:
+        both = [threading.Thread(target=ledger.sync) for _ in range(2)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join()
+        walks = ledger.rows(WALKS, ["complete", "new_jobs"])
+        assert len(ledger.bodies()) == 20
+    assert sorted((walk["complete"], walk["new_jobs"]) for walk in walks) == [(True, 0), (True, 20)]
+
+
+def test_a_refused_token_ends_the_sync_after_what_was_seen_is_safe(tmp_path: Path) -> None:
+    told = Told(job("bad", state="Failed"))
+    with ledger_that_is(tmp_path, told) as ledger:
+        ledger.sync()
+        with serving(REFUSED) as server, Client(server.url, FixedToken("old"), Budget(1_000_000)) as refused:
+            with pytest.raises(NotAuthorised):
+                sync_month(ledger.lake, refused, MONTH, KNOWN, ledger.plan, "run-2")
+            assert len(server.requests) == 1
+        last = ledger.last_walk("complete", "records", "error")
+    assert last.pop("error").startswith("ended after page 0 (0 records): Not authorised: 401 HeaderNotFound")
+    assert last == {"complete": False, "records": 0}
+
+
+def test_nothing_is_left_in_the_scratch_folder(tmp_path: Path) -> None:
+    left = tmp_path / "scratch" / MONTH / "left by a run that died.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a file")
+    with ledger_of(tmp_path, ScriptedWorld(job("a"))) as ledger:
+        ledger.sync()
+        fetch_by_id(ledger.lake, ledger.api, ["a"], KNOWN, ledger.plan)
+    assert list((tmp_path / "scratch").rglob("*")) == []
+
+
+def test_a_walk_without_a_list_of_itwins_is_of_the_callers_own_jobs(tmp_path: Path) -> None:
+    with stage(ScriptedWorld(job("a"), job("b", ITWINS[1]))) as (_, sandbox), client(sandbox) as api:
+        ledger = Ledger(Lake(tmp_path), api, Plan())
+        ledger.sync()
+        ledger.flatten()
+        assert ledger.rows(JOBS, ["job_id", "itwin_id"]) == [
+            {"job_id": "a", "itwin_id": ITWINS[0]},
+            {"job_id": "b", "itwin_id": ITWINS[1]},
+        ]
+        assert ledger.last_walk("itwin_id", "complete", "new_jobs") == {
+            "itwin_id": None,
+            "complete": True,
+            "new_jobs": 2,
+        }
