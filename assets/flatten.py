@@ -95,7 +95,7 @@ def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = Fals
     if not force and is_fresh(lake, month, known):
         return Flattened(month, made=False, rows={})
     footer = {MADE_FROM: made_from(lake, month, known)}
-    with lake.staging() as staging, lake.scratch() as scratch:
+    with lake.staging() as staging, lake.scratch(f"{month}.flatten") as scratch:
         stretches = _stretches(lake, month)
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             list(pool.map(partial(_flatten_stretch, lake, month, known, scratch, footer), stretches))
@@ -125,6 +125,9 @@ class _Stretch:
 
 def _stretches(lake: Lake, month: str) -> list[_Stretch]:
     """The month in stretches of at most about STRETCH observations, in the order of the job ids."""
+    file = lake.path(OBSERVATIONS, month)
+    if not file.exists() or pq.read_metadata(file).num_rows <= STRETCH:
+        return [_Stretch(0, None, None)]
     with connection() as con:
         ids = run(
             con,

@@ -5,7 +5,6 @@ All that is needed comes as arguments; Dagster's assets and the command line are
 
 from __future__ import annotations
 
-import shutil
 import threading
 import uuid
 from collections.abc import Callable, Generator, Sequence
@@ -75,7 +74,7 @@ def sync_month(lake: Lake, api: Api, month: str, known: Contract, plan: Plan, ru
     Raises NotAuthorised only when what was seen is safe in the lake; Busy if the month stays locked. A loss too
     large to be believed is in `gone_refused`.
     """
-    with _locked(lake, month, plan), _scratch(lake, month) as scratch:
+    with _locked(lake, month, plan), lake.scratch(month) as scratch:
         walks, files = _walk_all(api, month, plan, run_id, scratch)
         landed = land(lake, window(month), walks, files, known, api=api, scratch=scratch, accept_gone=plan.accept_gone)
         _tell_missing(landed, plan)
@@ -93,7 +92,7 @@ def fetch_by_id(lake: Lake, api: Api, ids: Sequence[str], known: Contract, plan:
     NotAuthorised only when what was seen is safe in the lake; Busy if a month, or another fetch, stays locked.
     """
     fetched = Fetched()
-    with _locked(lake, BY_ID, plan), _scratch(lake, BY_ID) as scratch:
+    with _locked(lake, BY_ID, plan), lake.scratch(BY_ID) as scratch:
         file = scratch / "records.parquet"
         _fetch_into(api, list(dict.fromkeys(ids)), plan, file, fetched)
         for month, of_month in sorted(_by_month(file).items()):
@@ -133,21 +132,6 @@ def fetch_messages(lake: Lake, api: Api, month: str, known: Contract, plan: Plan
 def _locked(lake: Lake, month: str, plan: Plan) -> Generator[None]:
     with exclusive(lake.data, month, wait_seconds=plan.wait_seconds, on_wait=plan.tell):
         yield
-
-
-@contextmanager
-def _scratch(lake: Lake, name: str) -> Generator[Path]:
-    """A folder for what is on its way, beside the lake so that it has as much room.
-
-    The caller holds the lock `name`, so what is there already was left by a run that died.
-    """
-    folder = lake.data / "scratch" / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def _walk_all(api: Api, month: str, plan: Plan, run_id: str, scratch: Path) -> tuple[list[Walk], list[Path]]:

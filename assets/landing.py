@@ -80,7 +80,6 @@ class _Asked:
 
     gone: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     shown: int = 0
-    refused: str | None = None
 
 
 def land(

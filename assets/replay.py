@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
@@ -45,12 +43,12 @@ def replay(
     """Makes all flattened tables and marts anew, month by month, and compares each with what it was."""
     differences = {table.name: Difference(table.name) for table in flattened_tables(known)}
     for month in lake.months(OBSERVATIONS):
-        with exclusive(lake.data, month, on_wait=tell), _Kept(lake, flattened_tables(known), month) as before:
+        with exclusive(lake.data, month, on_wait=tell), _kept(lake, flattened_tables(known), month) as before:
             flatten_month(lake, month, known, force=True)
             for table in flattened_tables(known):
                 _compare(differences[table.name], table, before.source(table, month), lake.source(table, month))
         tell(f"{month} replayed")
-    with exclusive(lake.data, "marts", on_wait=tell), _Kept(lake, [mart.table for mart in marts], None) as before:
+    with exclusive(lake.data, "marts", on_wait=tell), _kept(lake, [mart.table for mart in marts], None) as before:
         make_marts(lake, marts, tables, force=True)
         for mart in marts:
             differences[mart.name] = Difference(mart.name)
@@ -58,27 +56,18 @@ def replay(
     return list(differences.values())
 
 
-class _Kept:
+@contextmanager
+def _kept(lake: Lake, tables: Sequence[Table], month: str | None) -> Generator[Lake]:
     """The files of some tables as they are now, linked aside for as long as the block lasts; a lake of their own."""
-
-    def __init__(self, lake: Lake, tables: Sequence[Table], month: str | None) -> None:
-        self._lake, self._tables, self._month = lake, tables, month
-
-    def __enter__(self) -> Lake:
-        parent = self._lake.data / "scratch"
-        parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(dir=parent))
-        kept = Lake(self._folder)
-        for table in self._tables:
-            file = self._lake.path(table, self._month)
+    with lake.scratch(f"{month or 'marts'}.replay") as folder:
+        kept = Lake(folder)
+        for table in tables:
+            file = lake.path(table, month)
             if file.exists():
-                place = kept.path(table, self._month)
+                place = kept.path(table, month)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 os.link(file, place)
-        return kept
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._folder)
+        yield kept
 
 
 def _compare(difference: Difference, table: Table, before: str, after: str) -> None:

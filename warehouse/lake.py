@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+import shutil
 import uuid
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -84,12 +84,18 @@ class Lake:
         return {key.removeprefix(METADATA_PREFIX): value for key, value in pairs if key.startswith(METADATA_PREFIX)}
 
     @contextmanager
-    def scratch(self) -> Generator[Path]:
-        """A folder for what is on its way, where a rename reaches the lake; it is gone in the end."""
-        parent = self.data / "scratch"
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent) as folder:
-            yield Path(folder)
+    def scratch(self, name: str) -> Generator[Path]:
+        """A folder for what is on its way, where a rename reaches the lake; it is gone in the end.
+
+        The caller holds the lock that `name` goes with, so what is there already was left by a run that died.
+        """
+        folder = self.data / "scratch" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
 
     @contextmanager
     def staging(self) -> Generator[Staging]:

@@ -193,7 +193,7 @@ REJECTED_RECORDS: Final = Table(
         Column(
             "reason",
             "VARCHAR",
-            "'not_an_object', 'no_id', 'no_created_time', 'unreadable', 'outside_window' or 'other_itwin'",
+            "'not_an_object', 'no_id', 'no_created_time', 'unreadable' or 'outside_window'",
         ),
         Column("body", "VARCHAR", "The record as sent (bytes that are no UTF-8 escaped as \\xNN)"),
         Column("body_hash", "VARCHAR", "MD5 of the record as sent"),

@@ -2,12 +2,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
@@ -17,7 +13,8 @@ from assets.client import Client
 from assets.errors import NotAuthorised
 from assets.history import Plan, fetch_by_id, sync_month
 from pipelines.sandbox import ScriptedWorld
-from tests.assets.servers import Reply, Request, json_reply, serving
+from tests.assets.servers import Reply, json_reply, serving
+from tests.faults.told import Told, ledger_that_is
 from tests.faults.world import ITWINS, KNOWN, MONTH, Job, Ledger, client, job, ledger_of, stage
 from warehouse.errors import Busy
 from warehouse.lake import Lake
@@ -25,9 +22,7 @@ from warehouse.locks import exclusive
 from warehouse.months import month_of
 from warehouse.tables import JOB_MESSAGES, JOBS, MESSAGE_OBSERVATIONS, OBSERVATIONS, REJECTED_RECORDS, WALKS
 
-PATH = "/reality-analysis/jobs"
 REFUSED = json_reply({"error": {"code": "HeaderNotFound", "message": "Access denied."}}, 401)
-NOT_FOUND = json_reply({"error": {"code": "JobNotFound", "message": "Requested job is not available."}}, 404)
 TOLD = {
     "errors": [{"code": "OutOfMemory", "title": "Full", "message": "More than %1 GB.", "params": ["64"]}],
     "warnings": [],
@@ -41,32 +36,6 @@ def moved(body: Job, month: str) -> Job:
 
 def text(body: Job) -> str:
     return json.dumps(body, separators=(",", ":"))
-
-
-class Told:
-    """A server that lists `jobs`, and answers every other path as `others` says, or 404 as the API does."""
-
-    def __init__(self, *jobs: Job) -> None:
-        self.jobs = list(jobs)
-        self.others: dict[str, Reply] = {}
-        self.asked: list[str] = []
-
-    def __call__(self, request: Request) -> Reply:
-        path = unquote(request.target.split("?")[0])
-        if path == PATH:
-            return json_reply({"jobs": self.jobs})
-        asked = path.removeprefix(f"{PATH}/")
-        self.asked.append(asked)
-        return self.others.get(asked, NOT_FOUND)
-
-
-@contextmanager
-def ledger_that_is(data: Path, told: Told, **plan: Any) -> Generator[Ledger]:
-    with (
-        serving(respond=told) as server,
-        Client(server.url, FixedToken("canary"), Budget(1_000_000), attempts=2, backoff_seconds=0) as api,
-    ):
-        yield Ledger(Lake(data), api, Plan(**{"itwin_ids": ITWINS[:1], **plan}))
 
 
 def test_jobs_that_are_fetched_by_id_land_in_their_months_and_those_not_found_are_listed(tmp_path: Path) -> None:

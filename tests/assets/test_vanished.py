@@ -1,29 +1,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
-from assets.auth import FixedToken
-from assets.budget import Budget
-from assets.client import Client, Tally
+from assets.client import Tally
 from assets.errors import NotAuthorised
 from assets.history import Plan
 from pipelines.sandbox import Faults, ScriptedWorld
 from pipelines.sandbox.interface import Bounds
 from pipelines.sandbox.scripted import Record
-from tests.assets.servers import Reply, Request, json_reply, serving
+from tests.assets.servers import Reply, json_reply
+from tests.faults.told import Told, ledger_that_is
 from tests.faults.world import ITWINS, Job, Ledger, job, ledger_of
-from warehouse.lake import Lake
 from warehouse.tables import JOBS, OBSERVATIONS, WALKS
 
-PATH = "/reality-analysis/jobs"
-NOT_FOUND = json_reply({"error": {"code": "JobNotFound", "message": "Requested job is not available."}}, 404)
 HTML = Reply(404, b"<html><body>Nothing here</body></html>", {"content-type": "text/html"})
 WALK = ("unchanged_jobs", "vanished", "complete", "error")
 
@@ -35,32 +29,6 @@ class Forgetful(ScriptedWorld):
 
     def candidates(self, bounds: Bounds, now: int, *, own: bool) -> Sequence[Record]:
         return [row for row in super().candidates(bounds, now, own=own) if row.id not in self.hidden]
-
-
-class Shown:
-    """A server that lists `jobs` and answers about any other job as told: by `others`, or 404 as the API does."""
-
-    def __init__(self, *jobs: Job) -> None:
-        self.jobs = list(jobs)
-        self.others: dict[str, Reply] = {}
-        self.asked: list[str] = []
-
-    def __call__(self, request: Request) -> Reply:
-        path = unquote(request.target.split("?")[0])
-        if path == PATH:
-            return json_reply({"jobs": self.jobs})
-        job_id = path.removeprefix(f"{PATH}/")
-        self.asked.append(job_id)
-        return self.others.get(job_id, NOT_FOUND)
-
-
-@contextmanager
-def ledger_that_is(data: Path, shown: Shown, **plan: Any) -> Generator[Ledger]:
-    with (
-        serving(respond=shown) as server,
-        Client(server.url, FixedToken("canary"), Budget(1_000_000), attempts=2, backoff_seconds=0) as api,
-    ):
-        yield Ledger(Lake(data), api, Plan(**{"itwin_ids": ITWINS[:1], **plan}))
 
 
 def jobs(count: int) -> list[Job]:
@@ -110,7 +78,7 @@ def test_a_job_is_gone_after_a_complete_walk_without_it_and_a_404_for_its_id(tmp
 
 
 def test_a_job_that_is_gone_is_not_asked_for_again(tmp_path: Path) -> None:
-    shown = Shown(job("a"), job("b"))
+    shown = Told(job("a"), job("b"))
     with ledger_that_is(tmp_path, shown) as ledger:
         ledger.sync()
         del shown.jobs[0]
@@ -144,7 +112,7 @@ def test_a_job_that_is_only_not_listed_by_an_incomplete_walk_is_not_even_asked_f
     ],
 )
 def test_a_404_that_is_not_the_apis_own_does_not_count(tmp_path: Path, answer: Reply) -> None:
-    shown = Shown(job("a"), job("b"))
+    shown = Told(job("a"), job("b"))
     with ledger_that_is(tmp_path, shown) as ledger:
         ledger.sync()
         del shown.jobs[0]
@@ -156,7 +124,7 @@ def test_a_404_that_is_not_the_apis_own_does_not_count(tmp_path: Path, answer: R
 
 
 def test_a_job_that_cannot_be_asked_for_is_kept_and_named(tmp_path: Path) -> None:
-    shown = Shown(job("a"), job("b"))
+    shown = Told(job("a"), job("b"))
     with ledger_that_is(tmp_path, shown) as ledger:
         ledger.sync()
         del shown.jobs[0]
@@ -169,7 +137,7 @@ def test_a_job_that_cannot_be_asked_for_is_kept_and_named(tmp_path: Path) -> Non
 
 
 def test_a_token_that_is_refused_while_asking_keeps_everything_names_each_job_and_ends_the_run(tmp_path: Path) -> None:
-    shown = Shown(job("a"), job("b"), job("c"))
+    shown = Told(job("a"), job("b"), job("c"))
     with ledger_that_is(tmp_path, shown) as ledger:
         ledger.sync()
         del shown.jobs[:2]
@@ -209,7 +177,7 @@ def test_a_listing_that_leaves_out_a_job_that_is_there_makes_the_walk_incomplete
 
 
 def test_a_month_that_would_lose_too_many_jobs_at_once_stops_loudly_and_keeps_everything(tmp_path: Path) -> None:
-    shown = Shown(*jobs(40))
+    shown = Told(*jobs(40))
     with ledger_that_is(tmp_path, shown) as ledger:
         ledger.sync()
         before = ledger.rows(OBSERVATIONS)
@@ -230,7 +198,7 @@ def test_a_month_that_would_lose_too_many_jobs_at_once_stops_loudly_and_keeps_ev
 
 
 def test_the_loss_is_believed_where_somebody_accepts_it(tmp_path: Path) -> None:
-    shown = Shown(*jobs(40))
+    shown = Told(*jobs(40))
     with ledger_that_is(tmp_path, shown) as ledger:
         ledger.sync()
         del shown.jobs[:20]
@@ -243,7 +211,7 @@ def test_the_loss_is_believed_where_somebody_accepts_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("known", "gone"), [(10, 10), (11, 10), (120, 12)])
 def test_ten_jobs_or_a_tenth_of_the_month_may_go_at_once(tmp_path: Path, known: int, gone: int) -> None:
-    shown = Shown(*jobs(known))
+    shown = Told(*jobs(known))
     with ledger_that_is(tmp_path, shown) as ledger:
         ledger.sync()
         del shown.jobs[:gone]
@@ -253,7 +221,7 @@ def test_ten_jobs_or_a_tenth_of_the_month_may_go_at_once(tmp_path: Path, known: 
 
 @pytest.mark.parametrize(("known", "gone"), [(11, 11), (109, 11), (120, 13)])
 def test_one_more_may_not(tmp_path: Path, known: int, gone: int) -> None:
-    shown = Shown(*jobs(known))
+    shown = Told(*jobs(known))
     with ledger_that_is(tmp_path, shown) as ledger:
         ledger.sync()
         del shown.jobs[:gone]
@@ -265,7 +233,7 @@ def test_one_more_may_not(tmp_path: Path, known: int, gone: int) -> None:
 
 
 def test_what_is_new_lands_although_a_loss_is_not_believed(tmp_path: Path) -> None:
-    shown = Shown(*jobs(20))
+    shown = Told(*jobs(20))
     with ledger_that_is(tmp_path, shown) as ledger:
         ledger.sync()
         shown.jobs = [job("new")]

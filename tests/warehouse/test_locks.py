@@ -88,7 +88,8 @@ def test_months_and_folders_do_not_lock_each_other(tmp_path: Path) -> None:
         exclusive(tmp_path, "2025-12", wait_seconds=0),
         exclusive(tmp_path / "other", "2025-11", wait_seconds=0),
     ):
-        pass
+        held = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.lock"))
+    assert held == ["locks/2025-11.lock", "locks/2025-12.lock", "other/locks/2025-11.lock"]
 
 
 def test_an_error_under_the_lock_frees_it(tmp_path: Path) -> None:
