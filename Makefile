@@ -16,7 +16,7 @@ older: $(READY) ## the core of the tests with DuckDB 1.5
 	@PYTHONPATH=.older $(BIN)/python -m pytest tests/warehouse tests/assets tests/pipelines/test_definitions.py
 
 test: $(READY) ## set up and run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 ui: $(READY) ## Dagster UI and daemon on 127.0.0.1:3000, with a lasting DAGSTER_HOME
 	@$(BIN)/python -m pipelines.ui
