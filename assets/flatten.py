@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
-from itertools import pairwise
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from warehouse.contract import Contract, EnvelopeField, Field, TypedColumn, snake_case
 from warehouse.declaration import Table
-from warehouse.engine import arrow, connection, load, run
-from warehouse.lake import Lake, Staging, copy_to, parquet_source, quote
-from warehouse.sql import run_macros, statement
+from warehouse.engine import arrow, beside, connection, load, run
+from warehouse.lake import Lake, copy_to, quote
+from warehouse.sql import run_macros, statement, statements
 from warehouse.tables import (
     CONTRACT_DRIFT,
     JOB_MESSAGES,
@@ -43,12 +41,10 @@ MADE_FROM: Final = "made_from"
 REVISION: Final = "revision"
 """Footer key of a raw file: new whenever its rows are."""
 
-STRETCH: Final = 25_000
-"""Observations that are flattened together at most: some 30 MB of bodies."""
-
 SIDE_BY_SIDE: Final = 2
+"""Tables that are written at the same time."""
 
-_STEPS: Final = ("newest", "parsed", "entries")
+_CORE: Final = ("jobs", "job_references", "job_options", "job_states")
 _TYPED_MACROS: Final = {
     "string": "json_text",
     "number": "json_number",
@@ -88,117 +84,50 @@ def made_from(lake: Lake, month: str, known: Contract) -> str:
 
 
 def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = False) -> Flattened:
-    """Makes the flattened tables of a month, unless they are what they would be; the caller holds the month's lock.
-
-    A large month is done in stretches of job ids, two side by side, so that memory does not grow with it.
-    """
+    """Makes the flattened tables of a month, unless they are what they would be; the caller holds the month's lock."""
     if not force and is_fresh(lake, month, known):
         return Flattened(month, made=False, rows={})
     footer = {MADE_FROM: made_from(lake, month, known)}
-    with lake.staging() as staging, lake.scratch(f"{month}.flatten") as scratch:
-        stretches = _stretches(lake, month)
+    with lake.staging() as staging, lake.scratch(f"{month}.flatten") as scratch, connection(spill=scratch) as con:
+        for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS, WALKS):
+            run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table, month)}")
+        selects = prepare(con, known)
+
+        def write(table: Table, place: Path) -> int:
+            with beside(con) as own:
+                return copy_to(own, table, f"({selects[table.name]})", place, footer)
+
+        tables = flattened_tables(known)
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            list(pool.map(partial(_flatten_stretch, lake, month, known, scratch, footer), stretches))
-        rows = _join(flattened_tables(known), scratch, staging, month, footer)
+            counts = pool.map(write, tables, [staging.reserve(table, month) for table in tables])
+            rows = {table.name: count for table, count in zip(tables, counts, strict=True)}
         staging.commit()
     return Flattened(month, made=True, rows=rows)
 
 
-@dataclass(frozen=True)
-class _Stretch:
-    """The jobs of a month from one id, included, to another one, excluded; None is no bound."""
-
-    place: int
-    first: str | None
-    end: str | None
-
-    @property
-    def condition(self) -> str:
-        bounds = [f"job_id >= {quote(self.first)}"] if self.first is not None else []
-        bounds += [f"job_id < {quote(self.end)}"] if self.end is not None else []
-        return " AND ".join(bounds) or "true"
-
-    def part(self, folder: Path, name: str) -> Path:
-        """Where the stretch's part of a table lies until all parts are there."""
-        return folder / f"{name}.{self.place:06d}.parquet"
-
-
-def _stretches(lake: Lake, month: str) -> list[_Stretch]:
-    """The month in stretches of at most about STRETCH observations, in the order of the job ids."""
-    file = lake.path(OBSERVATIONS, month)
-    if not file.exists() or pq.read_metadata(file).num_rows <= STRETCH:
-        return [_Stretch(0, None, None)]
-    with connection() as con:
-        ids = run(
-            con,
-            f"SELECT DISTINCT job_id FROM (SELECT job_id, row_number() OVER (ORDER BY job_id) AS place "
-            f"FROM {lake.source(OBSERVATIONS, month)}) WHERE place > 1 AND place % {STRETCH} = 1 ORDER BY job_id",
-        )
-    bounds = [None, *(row[0] for row in ids), None]
-    return [_Stretch(place, *pair) for place, pair in enumerate(pairwise(bounds))]
-
-
-def _flatten_stretch(
-    lake: Lake, month: str, known: Contract, folder: Path, footer: Mapping[str, str], stretch: _Stretch
-) -> None:
-    """Writes a part of each flattened table, in the order of its key."""
-    with connection() as con:
-        for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS):
-            _view(con, table.name, f"SELECT * FROM {lake.source(table, month)} WHERE {stretch.condition}")
-        _view(con, WALKS.name, f"SELECT * FROM {lake.source(WALKS, month)}")
-        selects = prepare(con, known)
-        for table in flattened_tables(known):
-            part = stretch.part(folder, table.name)
-            if table is CONTRACT_DRIFT:
-                run(con, f"COPY ({selects[table.name]}) TO {quote(str(part))} (FORMAT parquet)")
-            else:
-                copy_to(con, table, f"({selects[table.name]})", part, footer)
-
-
-def _join(
-    tables: Sequence[Table], folder: Path, staging: Staging, month: str, footer: Mapping[str, str]
-) -> dict[str, int]:
-    """Stages each table as the join of its parts, which stand in order; gives the rows of each."""
-    rows: dict[str, int] = {}
-    with connection() as con:
-        counts = sorted(folder.glob(f"{CONTRACT_DRIFT.name}.*.parquet"))
-        _view(con, "drift_counts", f"SELECT * FROM {parquet_source(counts)}")
-        _view(con, CONTRACT_DRIFT.name, statement("flatten/contract_drift"))
-        for table in tables:
-            parts, place = sorted(folder.glob(f"{table.name}.*.parquet")), staging.reserve(table, month)
-            if table is CONTRACT_DRIFT:
-                rows[table.name] = copy_to(con, table, table.name, place, footer)
-            elif len(parts) == 1:
-                rows[table.name] = pq.read_metadata(parts[0]).num_rows
-                parts[0].replace(place)
-            else:
-                rows[table.name] = copy_to(con, table, parquet_source(parts), place, footer, ordered=True)
-    return rows
-
-
 def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
-    """Makes, of the raw tables in a connection, what the flattened tables are made of; gives the SELECT of each.
-
-    That of `contract_drift` gives counts, to be added up over the month.
-    """
+    """Makes, of the raw tables in a connection, what the flattened tables are made of; gives the SELECT of each."""
     run_macros(con)
     run(con, _pattern_macro(known))
     for name, rows in _contract_tables(known).items():
         load(con, name, rows)
-    for name in _STEPS:
+    paths = "[" + ", ".join(quote(f"$.{row.path}") for row in known.envelope) + "]"
+    _make(con, "newest")
+    _read(con, paths, [])
+    torn = run(con, statement("flatten/torn"))
+    if torn:
+        _read(con, paths, torn)
+    for name in ("entries", "job_editions"):
         _make(con, name)
-        if name == "parsed":
-            _mend_repeated_keys(con)
-    _make(con, "job_editions", "editions")
     load(con, "snake_names", _snake_names(con))
     _make(con, "named")
-    _make(con, "elements")
+    run(con, f"CREATE VIEW elements AS {statement('flatten/elements')}")
     load(con, JOB_MESSAGES.name, _job_messages(con))
     return {
-        **{name: statement(f"flatten/{name}") for name in ("jobs", "job_references", "job_options", "job_states")},
+        **{name: statement(f"flatten/{name}") for name in _CORE},
         JOB_MESSAGES.name: f"SELECT * FROM {JOB_MESSAGES.name}",
         **{typed_table(job_type): typed_select(job_type, known) for job_type in known.job_types},
-        CONTRACT_DRIFT.name: statement("flatten/drift_counts").replace("$envelope_paths", _paths(known)),
+        CONTRACT_DRIFT.name: statement("flatten/contract_drift").replace("$envelope_paths", paths),
     }
 
 
@@ -219,7 +148,7 @@ def _typed_expression(column: TypedColumn, known: Contract) -> str:
 
 def _item(row: Field, known: Contract) -> str:
     """The JSON value of a field; where its key has another meaning too, only if the record's editions rule that out."""
-    item = f"p.{row.part}[{quote(row.api_field)}]"
+    item = f"p.{row.part}[list_position(p.{row.part.removesuffix('s')}_keys, {quote(row.api_field)})]"
     rivals = known.mask(
         edition for other in _same_key(row, known) if other.name != row.name for edition in other.editions
     )
@@ -236,16 +165,8 @@ def _same_key(row: Field, known: Contract) -> Iterator[Field]:
             yield other
 
 
-def _paths(known: Contract) -> str:
-    return "[" + ", ".join(quote(f"$.{row.path}") for row in known.envelope) + "]"
-
-
-def _make(con: duckdb.DuckDBPyConnection, name: str, file: str | None = None) -> None:
-    run(con, f"CREATE OR REPLACE TEMP TABLE {name} AS {statement(f'flatten/{file or name}')}")
-
-
-def _view(con: duckdb.DuckDBPyConnection, name: str, select: str) -> None:
-    run(con, f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
+def _make(con: duckdb.DuckDBPyConnection, name: str, paths: str = "") -> None:
+    run(con, f"CREATE OR REPLACE TABLE {name} AS {statement(f'flatten/{name}').replace('$envelope_paths', paths)}")
 
 
 def _pattern_macro(known: Contract) -> str:
@@ -253,7 +174,7 @@ def _pattern_macro(known: Contract) -> str:
     declared = [row.pattern for row in (*known.fields, *known.envelope, *known.timestamp_forms)]
     patterns = dict.fromkeys(pattern for pattern in declared if pattern)
     cases = " ".join(f"WHEN {quote(row)} THEN regexp_matches(written, {quote(row)})" for row in patterns)
-    return f"CREATE OR REPLACE TEMP MACRO matches_pattern(written, pattern) AS CASE pattern {cases} END"
+    return f"CREATE OR REPLACE MACRO matches_pattern(written, pattern) AS CASE pattern {cases} END"
 
 
 def _contract_tables(known: Contract) -> dict[str, pa.Table]:
@@ -335,18 +256,24 @@ def _snake_names(con: duckdb.DuckDBPyConnection) -> pa.Table:
     )
 
 
-def _mend_repeated_keys(con: duckdb.DuckDBPyConnection) -> None:
-    """Reads records anew in which a key stands twice: a map cannot hold them, so the last value stands, as in JSON.
+def _read(con: duckdb.DuckDBPyConnection, paths: str, torn: Sequence[tuple[str, str]]) -> None:
+    """Reads the JSON of all records, of the `torn` ones as they are mended."""
+    load(con, "mended", _mended(torn))
+    _make(con, "parsed", paths)
+    run(con, f"CREATE OR REPLACE VIEW parts AS {statement('flatten/parts')}")
+    for name in ("forms", "shapes"):
+        _make(con, name)
+
+
+def _mended(torn: Sequence[tuple[str, str]]) -> pa.Table:
+    """Records in which a key stands twice, without that: the last value stands, as in JSON.
 
     The observation keeps both.
     """
-    torn = run(con, "SELECT job_id, body FROM newest WHERE job_id IN (SELECT job_id FROM parsed WHERE torn)")
-    if not torn:
-        return
-    mended = [(job_id, msgspec.json.encode(msgspec.json.decode(body)).decode()) for job_id, body in torn]
-    load(con, "mended", pa.table({"job_id": [row[0] for row in mended], "body": [row[1] for row in mended]}))
-    run(con, "UPDATE newest SET body = mended.body FROM mended WHERE mended.job_id = newest.job_id")
-    _make(con, "parsed")
+    bodies = [msgspec.json.encode(msgspec.json.decode(body)).decode() for _, body in torn]
+    return pa.table(
+        {"job_id": pa.array([job_id for job_id, _ in torn], pa.string()), "body": pa.array(bodies, pa.string())}
+    )
 
 
 def _job_messages(con: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -369,7 +296,5 @@ def _put_in(template: str | None, params: list[str | None]) -> str | None:
 @cache
 def _code_digest() -> str:
     """Changes with the statements, so that what an older release made is made anew."""
-    names = ("newest", "parsed", "entries", "editions", "named", "elements", "jobs", "job_references", "job_options")
-    more = ("job_states", "job_messages", "drift_counts", "contract_drift")
-    texts = [statement("macros"), *(statement(f"flatten/{name}") for name in (*names, *more))]
+    texts = (statement("macros"), *statements("flatten"))
     return hashlib.md5("\n".join(texts).encode(), usedforsecurity=False).hexdigest()

@@ -19,16 +19,34 @@ MEMORY_LIMIT: Final = "1GB"
 
 
 @contextmanager
-def connection(database: str | Path = ":memory:", *, read_only: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
-    """A connection that is closed in the end. The session's time zone is UTC."""
+def connection(
+    database: str | Path = ":memory:", *, read_only: bool = False, spill: Path | None = None
+) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection that is closed in the end. The session's time zone is UTC.
+
+    What does not fit into memory goes into the folder `spill`.
+    """
     con = duckdb.connect(str(database), read_only=read_only)
     try:
-        con.execute("SET TimeZone = 'UTC'").fetchall()
-        con.execute(f"SET memory_limit = '{os.environ.get('JOBLEDGER_DUCKDB_MEMORY', MEMORY_LIMIT)}'").fetchall()
-        con.execute("SET preserve_insertion_order = true").fetchall()
+        run(con, "SET TimeZone = 'UTC'")
+        run(con, f"SET memory_limit = '{os.environ.get('JOBLEDGER_DUCKDB_MEMORY', MEMORY_LIMIT)}'")
+        run(con, "SET preserve_insertion_order = true")
+        if spill is not None:
+            run(con, "SET temp_directory = '" + str(spill).replace("'", "''") + "'")
         yield con
     finally:
         con.close()
+
+
+@contextmanager
+def beside(con: duckdb.DuckDBPyConnection) -> Generator[duckdb.DuckDBPyConnection]:
+    """Another connection to the same database, for another thread."""
+    other = con.cursor()
+    try:
+        run(other, "SET TimeZone = 'UTC'")
+        yield other
+    finally:
+        other.close()
 
 
 def run(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
@@ -44,9 +62,9 @@ def arrow(con: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any
 
 
 def load(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
-    """Makes a temporary table of Arrow rows."""
+    """Makes a table of Arrow rows in a database in memory."""
     con.register(f"{name}_arrow", rows)
     try:
-        run(con, f'CREATE OR REPLACE TEMP TABLE "{name}" AS SELECT * FROM "{name}_arrow"')
+        run(con, f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM "{name}_arrow"')
     finally:
         con.unregister(f"{name}_arrow")

@@ -330,3 +330,26 @@ def test_flattening_again_touches_nothing_and_mends_what_a_crash_left(tmp_path: 
     files[2].unlink()
     assert ledger.flatten().made is True
     assert files[2].exists()
+
+
+@pytest.mark.parametrize(
+    ("once", "twice"),
+    [
+        pytest.param('"name": "New"', '"name": "Old", "name": "New"', id="in the record"),
+        pytest.param('"estimatedUnits": 2', '"estimatedUnits": 1, "estimatedUnits": 2', id="in executionInfo"),
+        pytest.param('"photos": "b"', '"photos": "a", "photos": "b"', id="in the inputs"),
+        pytest.param('"minPhotos": 7', '"minPhotos": 5, "minPhotos": 7', id="in the options"),
+        pytest.param('"inputs": {', '"inputs": {"meshes": "c"}, "inputs": {', id="a whole part"),
+        pytest.param('"specifications": {', '"specifications": [1], "specifications": {', id="all specifications"),
+    ],
+)
+def test_of_a_key_that_stands_twice_the_last_value_counts(tmp_path: Path, once: str, twice: str) -> None:
+    bodies = [
+        job(name="New", estimatedUnits=2, inputs={"photos": "b"}, options={"minPhotos": 7}),
+        job(inputs={"photos": "untouched"}),
+    ]
+    texts = [json.dumps(body) for body in bodies]
+    assert once in texts[0]
+    ledger = ledger_of(tmp_path, [text.replace(once, twice, 1).encode() for text in texts[:1]] + [texts[1].encode()])
+    assert_like_plain_python(ledger, bodies)
+    assert twice in "".join(row["body"] for row in ledger.rows("observations"))

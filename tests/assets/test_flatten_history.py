@@ -206,20 +206,3 @@ def test_a_month_without_a_job_gives_empty_tables(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.show()
     assert set(ledger.flatten().rows.values()) == {0}
-
-
-def test_a_month_in_stretches_gives_the_same_rows_as_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bodies = [
-        job(("Objects2D", "Dreaming")[n % 2], id=f"{n:02d}", colour=n, inputs={"photos": str(n)}) for n in range(40)
-    ]
-    ledger = ledger_of(tmp_path, bodies)
-    for turn in (1, 2, 3):
-        ledger.show(*({**body, "state": f"Turn {turn}"} for body in bodies[::3]), at=SEEN + turn * MINUTE)
-    ledger.flatten()
-    tables = [table.name for table in flattened_tables()]
-    whole = {name: ledger.rows(name) for name in tables}
-    monkeypatch.setattr("assets.flatten.STRETCH", 20)
-    counts = ledger.flatten(force=True).rows
-    assert {name: ledger.rows(name) for name in tables} == whole
-    assert counts == {name: len(rows) for name, rows in whole.items()}
-    assert len(whole["job_states"]) == 40 + 3 * 14

@@ -14,6 +14,12 @@ def statement(name: str) -> str:
     return resources.files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
+def statements(folder: str) -> list[str]:
+    """The texts of all statements of a folder, in the order of their names."""
+    files = resources.files(__name__).joinpath(folder).iterdir()
+    return [file.read_text(encoding="utf-8") for file in sorted(files, key=lambda file: file.name)]
+
+
 def run_macros(con: duckdb.DuckDBPyConnection) -> None:
     """Gives a connection the macros that the statements use."""
     for macro in statement("macros").strip().removesuffix(";").split(";\n"):

@@ -1,16 +1,14 @@
--- Grain: key of a job's inputs, outputs or options. A key whose value is null has json_type null.
-WITH pairs AS (
-    SELECT job_id, type, 'inputs' AS part, unnest(map_entries(inputs)) AS pair FROM parsed
-    UNION ALL
-    SELECT job_id, type, 'outputs', unnest(map_entries(outputs)) FROM parsed
-    UNION ALL
-    SELECT job_id, type, 'options', unnest(map_entries(options)) FROM parsed
-)
+-- Grain: key of a shape, with its place among the keys. A key whose value is null has json_type null.
 SELECT
-    job_id,
-    type,
-    part,
-    pair.key AS api_field,
-    pair.value AS value,
-    nullif(json_type(pair.value), 'NULL') AS json_type
-FROM pairs
+    * EXCLUDE (item),
+    nullif(json_type(item), 'NULL') AS json_type
+FROM (
+    SELECT
+        shape,
+        type,
+        part,
+        unnest(keys) AS api_field,
+        generate_subscripts(keys, 1) AS place,
+        unnest(items) AS item
+    FROM shapes
+)

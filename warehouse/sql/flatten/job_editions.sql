@@ -3,28 +3,33 @@
 -- units field and its state; where these contradict each other, of the editions that its keys and type alone allow.
 -- `edition` is the one that is left, the form of the timestamp deciding where nothing stronger does; null where several
 -- are left or none.
-WITH by_keys AS (
-    SELECT e.job_id, bit_and(f.mask) AS mask
+WITH known_keys AS (
+    SELECT job_type, part, api_field, bit_or(mask) AS mask
+    FROM contract_fields
+    GROUP BY job_type, part, api_field
+),
+
+by_keys AS (
+    SELECT e.shape, bit_and(f.mask) AS mask
     FROM entries AS e
-    INNER JOIN (
-        SELECT job_type, part, api_field, bit_or(mask) AS mask
-        FROM contract_fields
-        GROUP BY job_type, part, api_field
-    ) AS f ON f.job_type = e.type AND f.part = e.part AND f.api_field = e.api_field
-    GROUP BY e.job_id
+    INNER JOIN known_keys AS f ON f.job_type = e.type AND f.part = e.part AND f.api_field = e.api_field
+    GROUP BY e.shape
 ),
 
 evidence AS (
     SELECT
         p.job_id,
-        coalesce(k.mask, a.mask) & coalesce(t.mask, a.mask) AS by_specification,
+        coalesce(i.mask, a.mask) & coalesce(u.mask, a.mask) & coalesce(o.mask, a.mask) & coalesce(t.mask, a.mask)
+            AS by_specification,
         coalesce(s.mask, a.mask)
         & CASE WHEN p.estimated_units IS NULL THEN a.mask ELSE a.estimated_mask END
         & CASE WHEN p.processing_units IS NULL THEN a.mask ELSE a.processing_mask END AS by_envelope,
         coalesce(f.mask, a.mask) AS by_form
     FROM parsed AS p
     CROSS JOIN contract_editions AS a
-    LEFT JOIN by_keys AS k ON k.job_id = p.job_id
+    LEFT JOIN by_keys AS i ON i.shape = p.input_shape
+    LEFT JOIN by_keys AS u ON u.shape = p.output_shape
+    LEFT JOIN by_keys AS o ON o.shape = p.option_shape
     LEFT JOIN contract_types AS t ON t.job_type = p.type
     LEFT JOIN contract_states AS s ON s.state = p.state
     LEFT JOIN contract_forms AS f ON matches_pattern(p.created_text, f.pattern)
