@@ -13,6 +13,8 @@
 --   with the variance of their weekday, and the error of the weekday's mean and the spread of the open jobs are added.
 --   Where backtests of six or more cuts in months before missed more, it is as wide as held 80 % of them.
 --   A backtest takes units as they are known today, of the jobs that had ended by its cut.
+-- Sums are exact, so that the same jobs give the same digits in whatever order they are read: units are added up as
+--   whole billionths (doubles hold 9 million units of them), and what is not whole is added up in a fixed order.
 -- Leaves out: jobs created after as_of; the other kind of units; iTwins without jobs in those weeks; an expectation
 --   with less than a week of history, an interval with less than two; backtests of the ledger's first two months (the
 --   month before them is not whole), and of months more than 24 back. No rows before a complete walk, nor where no job
@@ -48,7 +50,7 @@ seen AS MATERIALIZED (
                 THEN epoch_us(jobs.created_at) // 86400000000
         END AS known_day,
         jobs.outcome <> 'open' AND coalesce(jobs.ended_at < clock_day.as_of, TRUE) AS is_finished,
-        CASE WHEN coalesce(jobs.ended_at < clock_day.as_of, TRUE) THEN jobs.units END AS units,
+        CASE WHEN coalesce(jobs.ended_at < clock_day.as_of, TRUE) THEN round(jobs.units * 1e9) END AS units,
         jobs.units_source
     FROM jobs
     INNER JOIN clock_day ON jobs.created_at < clock_day.as_of
@@ -67,7 +69,7 @@ daily AS MATERIALIZED (
         count(units) AS showing_units,
         sum(units) AS units,
         sum(units) FILTER (WHERE is_finished) AS finished_units,
-        sum(units * units) FILTER (WHERE is_finished) AS finished_squares
+        sum(units / 1e9 * (units / 1e9) ORDER BY units) FILTER (WHERE is_finished) AS finished_squares
     FROM seen
     GROUP BY itwin_id, type, created_day, known_day, units_source
 ),
@@ -96,8 +98,8 @@ days AS MATERIALIZED (
         sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.with_units ELSE 0 END) AS with_units,
         sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.units END) AS units,
         sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.finished_units END) AS finished_units,
-        sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.finished_squares END)
-            AS finished_squares
+        sum(daily.finished_squares ORDER BY daily.finished_squares)
+            FILTER (WHERE daily.units_source = chosen_source.units_source) AS finished_squares
     FROM daily
     CROSS JOIN chosen_source
     GROUP BY daily.itwin_id, daily.type, daily.created_day, daily.known_day
@@ -153,20 +155,22 @@ type_days AS (
         known_day,
         sum(finished) AS finished,
         coalesce(sum(finished_units), 0) AS units,
-        coalesce(sum(finished_squares), 0) AS squares
+        coalesce(sum(finished_squares ORDER BY finished_squares), 0) AS squares
     FROM days
     WHERE finished > 0
     GROUP BY type, known_day
 ),
 
--- What a job of a type usually costs, as known at each cut.
+-- What a job of a type usually costs, as known at each cut: the mean in billionths too, the variance in units.
 usual AS MATERIALIZED (
     SELECT
         cuts.until,
         type_days.type,
-        sum(type_days.units) / sum(type_days.finished) AS mean_units,
+        round(sum(type_days.units) / sum(type_days.finished)) AS mean_units,
         greatest(
-            0, sum(type_days.squares) - sum(type_days.units) * sum(type_days.units) / sum(type_days.finished)
+            0,
+            sum(type_days.squares ORDER BY type_days.known_day)
+            - sum(type_days.units) / 1e9 * (sum(type_days.units) / 1e9) / sum(type_days.finished)
         ) / greatest(1, sum(type_days.finished) - 1) AS variance
     FROM type_days
     INNER JOIN cuts ON type_days.known_day < cuts.until AND type_days.known_day >= cuts.whole - 56
@@ -195,8 +199,8 @@ at_cut AS (
         sum(CASE WHEN coalesce(days.known_day >= cut_days.until, TRUE) THEN days.jobs ELSE 0 END) AS open_jobs,
         sum(CASE WHEN coalesce(days.known_day >= cut_days.until, TRUE) THEN days.jobs * usual.mean_units END)
             AS open_units,
-        sum(CASE WHEN coalesce(days.known_day >= cut_days.until, TRUE) THEN days.jobs * usual.variance END)
-            AS open_variance
+        sum(days.jobs * usual.variance ORDER BY days.jobs * usual.variance)
+            FILTER (WHERE coalesce(days.known_day >= cut_days.until, TRUE)) AS open_variance
     FROM cut_days
     INNER JOIN days ON cut_days.day = days.created_day
     LEFT JOIN usual ON cut_days.until = usual.until AND days.type = usual.type
@@ -217,7 +221,7 @@ scoped AS MATERIALIZED (
         sum(known_units) AS known_units,
         sum(open_jobs) AS open_jobs,
         sum(open_units) AS open_units,
-        sum(open_variance) AS open_variance
+        sum(open_variance ORDER BY open_variance) AS open_variance
     FROM at_cut
     GROUP BY until, day
 ),
@@ -232,7 +236,8 @@ so_far AS (
         coalesce(sum(scoped.known_units) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS known_units,
         coalesce(sum(scoped.open_jobs) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS open_jobs,
         coalesce(sum(scoped.open_units) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS open_units,
-        coalesce(sum(scoped.open_variance) FILTER (WHERE scoped.day >= cuts.first_day), 0) AS open_variance,
+        coalesce(sum(scoped.open_variance ORDER BY scoped.day) FILTER (WHERE scoped.day >= cuts.first_day), 0)
+            AS open_variance,
         coalesce(
             sum(scoped.known_units)
                 FILTER (WHERE scoped.day >= cuts.previous_first_day AND scoped.day < cuts.first_day),
@@ -278,31 +283,38 @@ weekdays_left AS (
     GROUP BY cuts.until, (cuts.whole + numbers.n + 3) % 7
 ),
 
-by_weekday AS (
+day_units AS (
     SELECT
         scoped.until,
         scoped.itwin_id,
-        (scoped.day + 3) % 7 AS weekday,
-        sum(coalesce(scoped.known_units, 0) + coalesce(scoped.open_units, 0)) AS units,
-        sum(
-            (coalesce(scoped.known_units, 0) + coalesce(scoped.open_units, 0))
-            * (coalesce(scoped.known_units, 0) + coalesce(scoped.open_units, 0))
-        ) AS squares
+        scoped.day,
+        (coalesce(scoped.known_units, 0) + coalesce(scoped.open_units, 0)) / 1e9 AS units
     FROM scoped
     INNER JOIN cuts ON scoped.until = cuts.until
     WHERE scoped.day < cuts.whole AND scoped.day >= cuts.whole - cuts.history_days
-    GROUP BY scoped.until, scoped.itwin_id, (scoped.day + 3) % 7
+),
+
+by_weekday AS (
+    SELECT
+        until,
+        itwin_id,
+        (day + 3) % 7 AS weekday,
+        sum(units ORDER BY day) AS units,
+        sum(units * units ORDER BY day) AS squares
+    FROM day_units
+    GROUP BY until, itwin_id, (day + 3) % 7
 ),
 
 to_come AS (
     SELECT
         by_weekday.until,
         by_weekday.itwin_id,
-        sum(weekdays_left.days_left * by_weekday.units / weekdays_before.times) AS units,
+        sum(weekdays_left.days_left * by_weekday.units / weekdays_before.times ORDER BY by_weekday.weekday) AS units,
         sum(
             (weekdays_left.days_left + weekdays_left.days_left * weekdays_left.days_left / weekdays_before.times)
             * greatest(0, by_weekday.squares - by_weekday.units * by_weekday.units / weekdays_before.times)
             / nullif(weekdays_before.times - 1, 0)
+            ORDER BY by_weekday.weekday
         ) AS variance
     FROM by_weekday
     INNER JOIN weekdays_before
@@ -357,18 +369,20 @@ expected AS MATERIALIZED (
         so_far.jobs,
         so_far.finished,
         so_far.with_units,
-        so_far.known_units,
+        so_far.known_units / 1e9 AS known_units,
         so_far.open_jobs,
-        so_far.open_units,
+        so_far.open_units / 1e9 AS open_units,
         CASE WHEN cuts.history_days >= 7 THEN coalesce(to_come.units, 0) END AS remaining_units,
-        CASE WHEN cuts.history_days >= 14 THEN 1.2816 * sqrt(coalesce(to_come.variance, 0) + so_far.open_variance) END
-            AS margin,
-        so_far.last_month_units,
-        so_far.known_units * (cuts.next_first_day - cuts.first_day)
+        CASE
+            WHEN cuts.history_days >= 14
+                THEN 1.2816 * sqrt(coalesce(to_come.variance, 0) + so_far.open_variance)
+        END AS margin,
+        so_far.last_month_units / 1e9 AS last_month_units,
+        so_far.known_units / 1e9 * (cuts.next_first_day - cuts.first_day)
         / nullif(cuts.whole - cuts.first_day + cuts.gone, 0) AS run_rate_units,
         CASE cuts.kind WHEN 'backtest' THEN coalesce(actual.finished, 0) END AS actual_finished,
         CASE cuts.kind WHEN 'backtest' THEN coalesce(actual.with_units, 0) END AS actual_with_units,
-        CASE cuts.kind WHEN 'backtest' THEN coalesce(actual.units, 0) END AS actual_units
+        CASE cuts.kind WHEN 'backtest' THEN coalesce(actual.units, 0) / 1e9 END AS actual_units
     FROM so_far
     INNER JOIN cuts ON so_far.until = cuts.until
     LEFT JOIN to_come ON so_far.until = to_come.until AND so_far.itwin_id IS NOT DISTINCT FROM to_come.itwin_id
