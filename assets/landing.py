@@ -98,7 +98,7 @@ def land(
     `files` belong to `walks` or hold answers by id; `scratch` is a folder for the answers that are asked for here.
     """
     landed = Landed(window.month, list(walks))
-    with connection() as con:
+    with connection(spill=scratch) as con:
         _open(con, lake, window, files, known)
         load(con, "walks_of_run", _walks_of_run(walks))
         if api is not None and scratch is not None:
@@ -120,7 +120,7 @@ def land(
 def _open(con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, files: Sequence[Path], known: Contract) -> None:
     run_macros(con)
     for table in (OBSERVATIONS, WALKS, REJECTED_RECORDS):
-        run(con, f"CREATE TEMP VIEW {table.name} AS SELECT * FROM {lake.source(table, window.month)}")
+        run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table, window.month)}")
     _show(con, files, window)
     _make(con, "last_kept")
     ended = ", ".join(quote(state.name) for state in known.states if state.outcome != "open")
@@ -131,9 +131,11 @@ def _show(con: duckdb.DuckDBPyConnection, files: Sequence[Path], window: Window)
     """Reads the records that the run was shown."""
     if files:
         names = ", ".join(quote(str(file)) for file in files)
-        run(con, f"CREATE OR REPLACE TEMP VIEW shown AS SELECT * FROM read_parquet([{names}])")
+        read = f"read_parquet([{names}], filename = 'file', file_row_number = true)"
+        run(con, f"CREATE OR REPLACE VIEW shown AS SELECT * RENAME (file_row_number AS line) FROM {read}")
     else:
-        load(con, "shown", SCHEMA.empty_table())
+        place = [pa.field("file", pa.string()), pa.field("line", pa.int64())]
+        load(con, "shown", pa.schema([*SCHEMA, *place]).empty_table())
     bounds = {"$window_start": window.start, "$window_end": window.end}
     instants = {key: f"TIMESTAMPTZ {quote(value.isoformat())}" for key, value in bounds.items()}
     _make(con, "classified", {"$paths": _PATHS, **instants})
@@ -143,7 +145,7 @@ def _make(con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, str] |
     text = statement(f"landing/{name}")
     for key, value in (values or {}).items():
         text = text.replace(key, value)
-    run(con, f"CREATE OR REPLACE TEMP TABLE {name} AS {text}")
+    run(con, f"CREATE OR REPLACE TABLE {name} AS {text}")
 
 
 def _ask_by_id(
@@ -314,15 +316,19 @@ def _put(
     landed.new_rejects = int(run(con, "SELECT count(*) FROM new_rejects")[0][0])
     with lake.staging() as staging:
         if landed.new_versions or landed.vanished:
-            added = f"SELECT * FROM new_versions UNION ALL BY NAME ({statement('landing/disappearances')})"
+            added = f"{_with_bodies('new_versions')} UNION ALL BY NAME ({statement('landing/disappearances')})"
             _extend(con, staging, OBSERVATIONS, month, added)
         if landed.new_rejects:
-            _extend(con, staging, REJECTED_RECORDS, month, "SELECT * FROM new_rejects")
+            _extend(con, staging, REJECTED_RECORDS, month, _with_bodies("new_rejects"))
         if walks:
             rows = [_walk_row(walk, counts.get(walk.walk_id, {})) for walk in walks]
             load(con, "new_walks", pa.Table.from_pylist(rows, schema=WALKS.arrow_schema))
             _extend(con, staging, WALKS, month, "SELECT * FROM new_walks")
         staging.commit()
+
+
+def _with_bodies(rows: str) -> str:
+    return statement("landing/with_bodies").replace("$rows", rows)
 
 
 def _extend(con: duckdb.DuckDBPyConnection, staging: Staging, table: Table, month: str, added: str) -> None:

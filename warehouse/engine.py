@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,15 +26,15 @@ def connection(
 ) -> Generator[duckdb.DuckDBPyConnection]:
     """A connection that is closed in the end. The session's time zone is UTC.
 
-    What does not fit into memory goes into the folder `spill`.
+    What does not fit into memory goes into the folder `spill`, or into one of its own among the system's temporary ones.
     """
+    overflow = spill or Path(tempfile.gettempdir()) / f"jobledger-{uuid.uuid4().hex}"
     con = duckdb.connect(str(database), read_only=read_only)
     try:
         run(con, "SET TimeZone = 'UTC'")
         run(con, f"SET memory_limit = '{os.environ.get('JOBLEDGER_DUCKDB_MEMORY', MEMORY_LIMIT)}'")
         run(con, "SET preserve_insertion_order = true")
-        if spill is not None:
-            run(con, "SET temp_directory = '" + str(spill).replace("'", "''") + "'")
+        run(con, "SET temp_directory = '" + str(overflow).replace("'", "''") + "'")
         yield con
     finally:
         con.close()

@@ -1,4 +1,5 @@
 -- Grain: record that this run was shown (a row of `shown`), with what it needs to become a row, or the reason why it cannot.
+-- Leaves out: its body, which is found again by `file` and `line`.
 WITH read AS (
     SELECT
         *,
@@ -18,7 +19,7 @@ named AS (
 )
 
 SELECT
-    * EXCLUDE (types, readable),
+    * EXCLUDE (types, readable, body),
     CASE
         WHEN types IS NULL THEN 'unreadable'
         WHEN types[1] <> 'OBJECT' THEN 'not_an_object'

@@ -6,8 +6,9 @@ SELECT
     page,
     ordinal,
     reason,
-    body,
-    body_hash
+    body_hash,
+    file,
+    line
 FROM classified AS c
 WHERE reason IS NOT NULL
     AND NOT EXISTS (

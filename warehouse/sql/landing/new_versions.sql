@@ -33,6 +33,7 @@ SELECT
     200 AS http_status,
     source,
     walk_id,
-    body,
-    body_hash
+    body_hash,
+    file,
+    line
 FROM changed
