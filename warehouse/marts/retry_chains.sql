@@ -4,121 +4,147 @@
 --   the time this one was created. Else it begins a chain of its own: after a success, beside a job that was still
 --   open then, and where the end of the job before is not known. Options may differ. Vanished jobs count.
 -- Leaves out: jobs without any input, and chains of one attempt.
-WITH inputs AS (
+-- How: sets of inputs cost much to write out and to compare. Jobs are first numbered by the first and the last of their
+--   inputs, where one of several did not succeed: the others are on no chain. What lies between the two is written out
+--   for what is left.
+WITH inputs AS NOT MATERIALIZED (
     SELECT
         job_id,
-        coalesce(type, '') AS type,
-        role,
-        reference,
-        kind
+        role || chr(31) || reference AS input
     FROM job_references
     WHERE direction = 'input' AND reference IS NOT NULL
 ),
 
--- Only jobs that share an input with one that did not succeed can be on a chain: the sets of inputs, which cost much
--- to write out, are made for these alone. A detector tells little, so the first input that is none is looked for.
-anchors AS (
+ends AS (
     SELECT
-        min(inputs.type) AS type,
-        coalesce(
-            min(inputs.reference) FILTER (WHERE inputs.kind IS DISTINCT FROM 'detector'), min(inputs.reference)
-        ) AS reference
-    FROM jobs
-    INNER JOIN inputs ON jobs.job_id = inputs.job_id
-    WHERE jobs.outcome IN ('failed', 'cancelled')
-    GROUP BY jobs.job_id
-),
-
-candidates AS (
-    SELECT DISTINCT job_id
+        job_id,
+        count(*) AS inputs,
+        min(input) AS first_input,
+        max(input) AS last_input
     FROM inputs
-    WHERE (type, reference) IN (SELECT type, reference FROM anchors)
+    GROUP BY job_id
 ),
 
-same_inputs AS (
+attempts AS MATERIALIZED (
+    SELECT
+        jobs.job_id,
+        jobs.itwin_id,
+        jobs.type,
+        jobs.created_at,
+        jobs.outcome IN ('failed', 'cancelled') AS is_wasted,
+        CASE WHEN jobs.outcome IN ('failed', 'cancelled') THEN jobs.ended_at END AS lost_at,
+        ends.inputs,
+        ends.first_input,
+        ends.last_input
+    FROM jobs
+    INNER JOIN ends ON jobs.job_id = ends.job_id
+),
+
+alike AS (
+    SELECT
+        itwin_id,
+        type,
+        first_input,
+        last_input,
+        row_number() OVER () AS work
+    FROM attempts
+    GROUP BY itwin_id, type, first_input, last_input
+    HAVING count(*) > 1 AND count(*) FILTER (WHERE is_wasted) > 0
+),
+
+candidates AS MATERIALIZED (
+    SELECT
+        alike.work,
+        attempts.job_id,
+        attempts.created_at,
+        attempts.lost_at,
+        CASE WHEN attempts.inputs > 2 THEN attempts.first_input END AS first_of_several,
+        CASE WHEN attempts.inputs > 2 THEN attempts.last_input END AS last_of_several
+    FROM attempts
+    INNER JOIN alike
+        ON
+            attempts.itwin_id IS NOT DISTINCT FROM alike.itwin_id
+            AND attempts.type IS NOT DISTINCT FROM alike.type
+            AND attempts.first_input = alike.first_input
+            AND attempts.last_input = alike.last_input
+),
+
+between_ends AS (
     SELECT
         inputs.job_id,
-        string_agg(
-            DISTINCT inputs.role || chr(31) || inputs.reference,
-            chr(30) ORDER BY inputs.role || chr(31) || inputs.reference
-        ) AS fingerprint
+        string_agg(DISTINCT inputs.input, chr(30) ORDER BY inputs.input) AS other_inputs
     FROM inputs
     INNER JOIN candidates ON inputs.job_id = candidates.job_id
+    WHERE
+        candidates.first_of_several IS NOT NULL
+        AND inputs.input > candidates.first_of_several
+        AND inputs.input < candidates.last_of_several
     GROUP BY inputs.job_id
 ),
 
 in_order AS (
     SELECT
-        jobs.job_id,
-        jobs.itwin_id,
-        jobs.type,
-        jobs.user_id,
-        jobs.outcome,
-        jobs.created_at,
-        jobs.ended_at,
-        jobs.units,
-        jobs.units_source,
-        same_inputs.fingerprint,
-        coalesce(
-            lag(jobs.outcome) OVER earlier IN ('failed', 'cancelled')
-            AND lag(jobs.ended_at) OVER earlier <= jobs.created_at,
-            FALSE
-        ) AS goes_on
-    FROM jobs
-    INNER JOIN same_inputs ON jobs.job_id = same_inputs.job_id
-    WINDOW earlier AS (
-        PARTITION BY jobs.itwin_id, jobs.type, same_inputs.fingerprint
-        ORDER BY jobs.created_at, jobs.job_id
+        candidates.work,
+        between_ends.other_inputs,
+        candidates.job_id,
+        candidates.created_at,
+        coalesce(lag(candidates.lost_at) OVER jobs_of_work <= candidates.created_at, FALSE) AS goes_on,
+        coalesce(candidates.lost_at <= lead(candidates.created_at) OVER jobs_of_work, FALSE) AS is_followed
+    FROM candidates
+    LEFT JOIN between_ends ON candidates.job_id = between_ends.job_id
+    WINDOW jobs_of_work AS (
+        PARTITION BY candidates.work, between_ends.other_inputs
+        ORDER BY candidates.created_at, candidates.job_id
     )
 ),
 
+-- Only jobs on chains from here on: each that goes on lies in the chain that the last one before it began.
 numbered AS (
     SELECT
-        *,
-        count(*) FILTER (WHERE NOT goes_on) OVER so_far AS chain
+        work,
+        other_inputs,
+        job_id,
+        goes_on,
+        is_followed,
+        sum(CASE WHEN goes_on THEN 0 ELSE 1 END) OVER (
+            PARTITION BY work, other_inputs
+            ORDER BY created_at, job_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS chain
     FROM in_order
-    WINDOW so_far AS (
-        PARTITION BY itwin_id, type, fingerprint
-        ORDER BY created_at, job_id
-        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-    )
-),
-
-placed AS (
-    SELECT
-        *,
-        row_number() OVER (
-            PARTITION BY itwin_id, type, fingerprint, chain ORDER BY created_at, job_id
-        ) AS attempt,
-        count(*) OVER (PARTITION BY itwin_id, type, fingerprint, chain) AS attempts,
-        outcome IN ('failed', 'cancelled') AS is_wasted
-    FROM numbered
+    WHERE goes_on OR is_followed
 ),
 
 chains AS (
     SELECT
-        itwin_id,
-        type,
-        fingerprint,
-        chain,
-        max(job_id) FILTER (WHERE attempt = 1) AS first_job_id,
-        max(user_id) FILTER (WHERE attempt = 1) AS user_id,
-        max(job_id) FILTER (WHERE attempt = attempts) AS last_job_id,
-        max(outcome) FILTER (WHERE attempt = attempts) AS last_outcome,
-        max(ended_at) FILTER (WHERE outcome = 'success') AS solved_at,
-        min(created_at) AS first_created_at,
+        max(jobs.itwin_id) AS itwin_id,
+        max(jobs.type) AS type,
+        max(jobs.job_id) FILTER (WHERE NOT numbered.goes_on) AS first_job_id,
+        max(jobs.user_id) FILTER (WHERE NOT numbered.goes_on) AS user_id,
+        max(jobs.job_id) FILTER (WHERE NOT numbered.is_followed) AS last_job_id,
+        max(jobs.outcome) FILTER (WHERE NOT numbered.is_followed) AS last_outcome,
+        max(jobs.ended_at) FILTER (WHERE jobs.outcome = 'success') AS solved_at,
+        min(jobs.created_at) AS first_created_at,
         count(*) AS attempts,
-        count(*) FILTER (WHERE outcome <> 'open') AS finished_attempts,
-        count(units) FILTER (WHERE outcome <> 'open') AS finished_with_units,
-        round(sum(units) FILTER (WHERE units_source = 'estimatedUnits'), 6) AS estimated_units,
-        round(sum(units) FILTER (WHERE units_source = 'processingUnits'), 6) AS processing_units,
-        count(*) FILTER (WHERE is_wasted) AS wasted_attempts,
-        count(units) FILTER (WHERE is_wasted) AS wasted_with_units,
-        round(sum(units) FILTER (WHERE is_wasted AND units_source = 'estimatedUnits'), 6) AS wasted_estimated_units,
-        round(sum(units) FILTER (WHERE is_wasted AND units_source = 'processingUnits'), 6) AS wasted_processing_units
-    FROM placed
-    WHERE attempts > 1
-    GROUP BY itwin_id, type, fingerprint, chain
+        count(*) FILTER (WHERE jobs.outcome <> 'open') AS finished_attempts,
+        count(jobs.units) FILTER (WHERE jobs.outcome <> 'open') AS finished_with_units,
+        round(sum(jobs.units) FILTER (WHERE jobs.units_source = 'estimatedUnits'), 6) AS estimated_units,
+        round(sum(jobs.units) FILTER (WHERE jobs.units_source = 'processingUnits'), 6) AS processing_units,
+        count(*) FILTER (WHERE jobs.outcome IN ('failed', 'cancelled')) AS wasted_attempts,
+        count(jobs.units) FILTER (WHERE jobs.outcome IN ('failed', 'cancelled')) AS wasted_with_units,
+        round(
+            sum(jobs.units) FILTER (
+                WHERE jobs.outcome IN ('failed', 'cancelled') AND jobs.units_source = 'estimatedUnits'
+            ), 6
+        ) AS wasted_estimated_units,
+        round(
+            sum(jobs.units) FILTER (
+                WHERE jobs.outcome IN ('failed', 'cancelled') AND jobs.units_source = 'processingUnits'
+            ), 6
+        ) AS wasted_processing_units
+    FROM numbered
+    INNER JOIN jobs ON numbered.job_id = jobs.job_id
+    GROUP BY numbered.work, numbered.other_inputs, numbered.chain
 )
 
 SELECT
@@ -143,4 +169,3 @@ SELECT
     wasted_estimated_units,
     wasted_processing_units
 FROM chains
-ORDER BY chain_id
