@@ -77,6 +77,11 @@ class Edition:
             rendered["options"] = self._written(job, "options", plan.options)
         return _encode(rendered)
 
+    def inputs(self, job: Job, plan: Plan) -> list[tuple[Field, Any]]:
+        """The plan's inputs with their values in this edition."""
+        rows = self._fields[job.kind.job_type, "inputs"]
+        return [(row, self._resolved(plan.inputs[row.name])) for row in rows if row.name in plan.inputs]
+
     def progress(self, job: Job, now: int) -> bytes | None:
         """The progress; None when the job ended more than 30 days ago."""
         if now > job.ended + PROGRESS_DAYS * DAY:

@@ -18,6 +18,9 @@ from pipelines.sandbox.instants import DAY, HOUR, MINUTE, SECOND, from_micros, m
 
 HOUR_WEIGHTS: Final = (2, 1, 1, 1, 1, 2, 5, 12, 22, 28, 30, 27, 20, 24, 30, 29, 24, 17, 10, 7, 6, 5, 4, 3)
 WEEKEND_WEIGHT: Final = 0.08
+SHORTEST_MONTH: Final = 20 + 8 * WEEKEND_WEIGHT
+"""A February of 28 days in working days, a day of a weekend counted as what it weighs."""
+
 RETRY_SHARE: Final = 0.02
 FAILED, CANCELLED = 0.06, 0.03
 
@@ -117,8 +120,9 @@ def cast_of(seed: int, itwins: int, users: int, kinds: tuple[Kind, ...]) -> Cast
     return Cast(seed, ids, teams, kinds)
 
 
-def skeletons(cast: Cast, month: str, count: int, home: Home) -> list[Job]:
-    """The `count` jobs created in a month, in order of creation."""
+def skeletons(cast: Cast, month: str, scale: int, home: Home) -> list[Job]:
+    """The jobs created in a month, in order of creation: `scale` of them in the shortest month, more in the others."""
+    count = round(scale * sum(_day_weights(month)) / SHORTEST_MONTH)
     rng = Random(f"{cast.seed}/{month}/{count}")
     fresh = _fresh(cast, month, count, rng, home)
     jobs = [next(fresh) for _ in range(count - round(count * RETRY_SHARE))]
@@ -155,12 +159,18 @@ def _fresh(cast: Cast, month: str, count: int, rng: Random, home: Home) -> Itera
 
 def _creations(month: str, count: int, rng: Random) -> list[int]:
     """Instants of creation: by weekday and hour, most on whole seconds."""
-    start = month_start(month)
-    days = range((month_start(month_before(month, -1)) - start) // DAY)
-    first = from_micros(start).weekday()
-    weights = [WEEKEND_WEIGHT if (first + day) % 7 >= 5 else 1.0 for day in days]
-    chosen = zip(rng.choices(days, weights, k=count), rng.choices(range(24), HOUR_WEIGHTS, k=count), strict=True)
+    start, weights = month_start(month), _day_weights(month)
+    days, hours = range(len(weights)), range(24)
+    chosen = zip(rng.choices(days, weights, k=count), rng.choices(hours, HOUR_WEIGHTS, k=count), strict=True)
     return [start + day * DAY + hour * HOUR + _within_hour(rng) for day, hour in chosen]
+
+
+def _day_weights(month: str) -> list[float]:
+    """How busy each day of a month is, beside a working day."""
+    start = month_start(month)
+    days = (month_start(month_before(month, -1)) - start) // DAY
+    first = from_micros(start).weekday()
+    return [WEEKEND_WEIGHT if (first + day) % 7 >= 5 else 1.0 for day in range(days)]
 
 
 def _within_hour(rng: Random) -> int:
@@ -240,5 +250,7 @@ def _amount(rng: Random, kind: Kind, outcome: str, run: int) -> float:
     free = 0.08 if outcome == "success" else 0.55
     if run == 0 or rng.random() < free:
         return 0
-    exact = run / HOUR * kind.units_per_hour * rng.uniform(0.85, 1.15)
+    # Half of what makes a run long is its data; the rest, load and luck and hanging, is not charged for.
+    charged = math.sqrt(run / SECOND * kind.run_seconds) / 3600
+    exact = charged * kind.units_per_hour * rng.uniform(0.85, 1.15)
     return max(1, round(exact)) if rng.random() < 0.35 else round(exact, 4)

@@ -20,7 +20,7 @@ from pipelines.sandbox.catalogue import kinds_of
 from pipelines.sandbox.instants import month_before, month_of, months_ending, to_micros
 from pipelines.sandbox.interface import Bounds
 from pipelines.sandbox.messages import messages_of
-from pipelines.sandbox.references import plan_of
+from pipelines.sandbox.references import Plan, plan_of
 from pipelines.sandbox.rendering import Edition
 from pipelines.sandbox.skeleton import Cast, Job, cast_of, skeletons
 from pipelines.sandbox.values import job_name
@@ -91,7 +91,7 @@ class Month:
         return job_name(Random(job.seed ^ _NAME_SALT))
 
     def messages(self, job: Job, now: int) -> bytes:
-        return messages_of(job, now)
+        return messages_of(job, self._world.edition.inputs(job, self._plan(job)), now)
 
     def progress(self, job: Job, now: int) -> bytes | None:
         return self._world.edition.progress(job, now)
@@ -99,18 +99,21 @@ class Month:
     def _specified(self, job: Job) -> bytes:
         rendered = self._specifications.get(job.id)
         if rendered is None:
-            months = (self.producers, self._producers_before)
-            rendered = self._world.edition.specifications(job, plan_of(job, months))
+            rendered = self._world.edition.specifications(job, self._plan(job))
             self._specifications[job.id] = rendered
         return rendered
+
+    def _plan(self, job: Job) -> Plan:
+        return plan_of(job, (self.producers, self._producers_before))
 
     def _producers_before(self, itwin_id: str, job_type: str) -> Sequence[Job]:
         return self._world.month(month_before(self._month)).producers(itwin_id, job_type)
 
 
 class World:
-    """Jobs of `months` calendar months up to the clock's own, `jobs_per_month` of them each, shown in one edition.
+    """Jobs of `months` calendar months up to the clock's own, shown in one edition.
 
+    `jobs_per_month` is for the shortest month; the others have more as they have more working days, up to 15 %.
     Jobs whose type the edition does not know are made all the same and not shown, so ids agree across editions.
     `caller` is the identity whose jobs a listing without an iTwin gives. Errors: ValueError for an unknown edition.
     """
@@ -119,7 +122,7 @@ class World:
         self,
         seed: int = 1,
         contract: Contract | None = None,
-        jobs_per_month: int = 1700,
+        jobs_per_month: int = 1550,
         months: int = 12,
         itwins: int = 20,
         users: int = 60,

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from statistics import median
 from typing import Any
 
 import pytest
 
 from pipelines.sandbox import World
-from pipelines.sandbox.instants import parse_timestamp, to_micros
+from pipelines.sandbox.instants import HOUR, parse_timestamp, to_micros
 from tests.pipelines.sandbox_client import NOW
 from warehouse.contract import contract, typed_table
 
@@ -239,6 +240,28 @@ def test_few_jobs_are_created_at_the_weekend_and_most_in_office_hours() -> None:
     assert sum(7 <= instant.hour < 18 for instant in created) > 0.6 * len(created)
 
 
+def test_a_month_has_jobs_as_it_has_working_days() -> None:
+    world = World(jobs_per_month=400)
+    months = ("2026-02", "2025-11", "2025-09", "2025-12")
+    working_days = (20 + 8 * 0.08, 20 + 10 * 0.08, 22 + 8 * 0.08, 23 + 8 * 0.08)
+    assert [len(world.month(month).all_jobs) for month in months] == [
+        round(400 * days / working_days[0]) for days in working_days
+    ]
+
+
+def test_units_grow_less_than_the_time_that_a_job_hangs() -> None:
+    found: dict[str, list[float]] = {"usual": [], "hanging": []}
+    for job in World().month("2025-11").jobs:
+        hours = 0 if job.started is None else (job.ended - job.started) / HOUR
+        rate = job.units[0][1] / hours if hours and job.units else 0
+        if rate > 0 and job.outcome == "success" and job.units[0][1] > 2:
+            long = hours > 20 * job.kind.run_seconds / 3600
+            found["hanging" if long else "usual"].append(rate / job.kind.units_per_hour)
+    assert 0.6 < median(found["usual"]) < 1.1
+    assert len(found["hanging"]) > 2
+    assert max(found["hanging"]) < 0.3
+
+
 def test_names_keep_to_the_contract_or_are_missing_or_null() -> None:
     pattern = next(row.pattern for row in contract().envelope if row.path == "name") or ""
     names = [job.get("name", "missing") for job in jobs().values()]
@@ -254,16 +277,84 @@ def test_a_type_added_to_the_contract_appears_by_itself() -> None:
     assert "Poles2D" in {job["type"] for job in world.jobs_at(NOW)}
 
 
-def test_failed_jobs_tell_why_with_their_parameters() -> None:
+def told(edition: str, part: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Pairs of (job, message) of the errors or warnings of all jobs."""
+    world = World(jobs_per_month=1200, months=3, itwins=4, users=12, edition=edition)
+    for month in world.months_at(NOW)[:2]:
+        for job in world.month(month).jobs:
+            for message in json.loads(job.messages(job.ended))[part]:
+                yield json.loads(job.body(job.ended)), message
+
+
+def test_failed_jobs_tell_why_once_they_have_ended() -> None:
     failed = [job for job in small().month("2025-11").jobs if job.outcome == "failed"]
-    codes: set[str] = set()
+    assert failed
     for job in failed:
-        assert json.loads(job.messages(job.created))["errors"] == []
-        errors = json.loads(job.messages(job.ended))["errors"]
-        codes |= {error["code"] for error in errors}
-        assert errors
-        assert all(error["message"].count("%") == len(error["params"]) for error in errors)
-    assert len(codes) >= 4
+        assert json.loads(job.messages(job.ended - 1)) == {"errors": [], "warnings": []}
+        codes = [error["code"] for error in json.loads(job.messages(job.ended))["errors"]]
+        assert len(codes) == len(set(codes)) in (1, 2)
+    others = (job for job in small().month("2025-11").jobs if job.outcome != "failed")
+    assert all(json.loads(job.messages(job.ended))["errors"] == [] for job in others)
+
+
+def test_messages_of_the_same_seed_and_clock_are_the_same_bytes() -> None:
+    one, other = (World(seed=3, jobs_per_month=200, months=1).month("2025-11").jobs for _ in range(2))
+    assert [job.messages(job.ended) for job in one] == [job.messages(job.ended) for job in other]
+
+
+@pytest.mark.parametrize("part", ["errors", "warnings"])
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_the_parameters_of_a_message_fit_its_template_and_its_job(edition: str, part: str) -> None:
+    for job, message in told(edition, part):
+        wanted = [f"%{number}" for number in range(1, len(message["params"]) + 1)]
+        assert re.findall(r"%\d", message["message"]) == wanted
+        assert all(isinstance(param, str) and param for param in message["params"])
+        inputs = json.dumps(job["specifications"]["inputs"])
+        named = [param for param in message["params"] if re.fullmatch(r"[0-9a-f]{8}-.{27}|@?[\w-]+/[\w./-]+", param)]
+        assert message["code"] == "InternalError" or all(f'"{param}"' in inputs for param in named), message
+
+
+def test_numbers_in_messages_make_sense() -> None:
+    for _, error in told(EDITIONS[0], "errors"):
+        if error["code"] == "NoOrientation":
+            without, photos = map(int, error["params"])
+            assert 0 < without <= photos
+        if error["code"] == "NotEnoughSamples":
+            label, samples, needed = error["params"]
+            assert label.isalpha()
+            assert int(samples) < int(needed)
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_a_failure_stands_only_where_it_can_happen(edition: str) -> None:
+    found: dict[str, set[str]] = {}
+    for job, message in (pair for part in ("errors", "warnings") for pair in told(edition, part)):
+        found.setdefault(message["code"], set()).add(job["type"])
+    shown = set(contract().job_types_of(edition))
+    evaluations = {name for name in shown if name.startswith("Eval")}
+    trainings = {name for name in shown if name.startswith("Training")}
+    of_photos = {"Objects2D", "Segmentation2D"}
+    with_detectors = of_photos | {"Segmentation3D", "SegmentationOrthophoto"}
+    only = {
+        "DetectorIncompatible": with_detectors,
+        "NoOrientation": of_photos,
+        "ModelsApart": {"ChangeDetection"},
+        "FootprintOutside": {"ClearanceCalculation"} & shown,
+        "LabelsDiffer": evaluations,
+        "NotEnoughSamples": trainings,
+        "PhotosSkipped": of_photos,
+        "EmptyResult": shown - evaluations - trainings,
+        "ClassImbalance": trainings,
+        "FewReferences": evaluations,
+    }
+    assert {code: types for code, types in found.items() if not types <= only.get(code, shown)} == {}
+    assert {code for code, types in only.items() if types - trainings} <= set(found), "trainings are too few to ask"
+    assert set(found) - set(only) == {"InvalidInputData", "OutOfMemory", "InternalError"}
+
+
+def test_jobs_of_one_type_fail_for_one_reason_more_than_for_others() -> None:
+    codes = Counter(error["code"] for job, error in told(EDITIONS[0], "errors") if job["type"] == "ChangeDetection")
+    assert codes.most_common(1)[0][1] > 0.4 * codes.total()
 
 
 def test_an_unknown_edition_is_refused() -> None:
