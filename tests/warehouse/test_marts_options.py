@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import pytest
@@ -119,7 +119,8 @@ def measured(name: str, values: Sequence[float]) -> Row:
 
 def compared(jobs: Sequence[Row], peers: Sequence[Row], detectors: dict[str, str]) -> Row:
     """The comparison of the jobs with a value with their type's other jobs, detector by detector."""
-    logs, others_of = [], {}
+    others_of: dict[str | None, list[float]] = {}
+    logs_of: dict[str | None, list[float]] = {}
     chosen = {row["job_id"] for row in jobs}
     for row in jobs:
         detector = detectors.get(row["job_id"])
@@ -129,15 +130,39 @@ def compared(jobs: Sequence[Row], peers: Sequence[Row], detectors: dict[str, str
             if other["job_id"] not in chosen and other["run_seconds"] and detectors.get(other["job_id"]) == detector
         ]
         if row["run_seconds"] and others:
-            logs.append(math.log(row["run_seconds"]) - sum(others) / len(others))
-            others_of[detector] = len(others)
-    thin = len(logs) < 20 or sum(others_of.values()) < 20
+            logs_of.setdefault(detector, []).append(math.log(row["run_seconds"]))
+            others_of[detector] = others
+    count, other_count = (sum(map(len, side.values())) for side in (logs_of, others_of))
+    thin = count < 20 or other_count < 20
+    ratio, low, high = (None, None, None) if thin else ratio_interval(logs_of, others_of)
     return {
-        "compared_jobs": len(logs),
-        "other_jobs": sum(others_of.values()),
-        "run_seconds_ratio": None if thin else round(math.exp(sum(logs) / len(logs)), 6),
+        "compared_jobs": count,
+        "other_jobs": other_count,
+        "run_seconds_ratio": ratio,
+        "run_seconds_ratio_low": low,
+        "run_seconds_ratio_high": high,
         "too_thin": thin,
     }
+
+
+def ratio_interval(
+    logs_of: dict[str | None, list[float]], others_of: dict[str | None, list[float]]
+) -> tuple[float, float | None, float | None]:
+    """The ratio of two sides, stratum by stratum weighted by the first, and its interval: one spread, Student's t."""
+    count = sum(map(len, logs_of.values()))
+    weights = {name: len(logs) / count for name, logs in logs_of.items()}
+    difference = sum(weight * (fmean(logs_of[name]) - fmean(others_of[name])) for name, weight in weights.items())
+    ratio = round(math.exp(difference), 6)
+    groups = [*logs_of.values(), *others_of.values()]
+    freedom = sum(len(logs) - 1 for logs in groups)
+    if freedom < 20:
+        return ratio, None, None
+    variance = sum((log - fmean(logs)) ** 2 for logs in groups for log in logs) / freedom
+    of_means = sum(
+        weight**2 * (1 / len(logs_of[name]) + 1 / len(others_of[name])) * variance for name, weight in weights.items()
+    )
+    margin = (1.96 + 2.4 / freedom) * math.sqrt(of_means)
+    return ratio, round(math.exp(difference - margin), 6), round(math.exp(difference + margin), 6)
 
 
 def expected_impact(tables: World) -> list[Row]:
@@ -197,6 +222,42 @@ def test_an_interval_of_a_median_holds_the_truth_nineteen_times_of_twenty() -> N
     held = sum(row["run_seconds_low"] <= math.exp(5) <= row["run_seconds_high"] for row in found)
     assert len(found) == 300
     assert 0.93 <= held / 300 <= 0.995
+
+
+@pytest.mark.parametrize(("effect", "seed"), [(1.0, 1), (2.0, 2)])
+def test_the_interval_of_a_ratio_holds_the_truth_nineteen_times_of_twenty(effect: float, seed: int) -> None:
+    rng = random.Random(seed)
+    jobs, references, options = [], [], []
+    for number in range(300 * 60):
+        detector, chosen = rng.choice(("quick/1", "slow/1", "slow/2")), rng.random() < 0.4
+        seconds = rng.lognormvariate(9 if detector == "quick/1" else 12, 0.9) * (effect if chosen else 1)
+        row = job(f"{number:05}", START, wait=timedelta(0), run=timedelta(seconds=seconds), type=f"T{number % 300}")
+        jobs.append(row)
+        references.append({"job_id": row["job_id"], "direction": "input", "role": "photo_object_detector"})
+        references[-1] |= {"kind": "detector", "reference": detector}
+        options.append(option(row, "fine", chosen))
+    tables = {"jobs": jobs, "job_references": references, "job_options": options}
+    found = [row for row in rows(ledger(tables, None), OPTION_IMPACT) if row["value_label"] == "true"]
+    told = [row for row in found if row["run_seconds_ratio_low"] is not None]
+    held = sum(row["run_seconds_ratio_low"] <= effect <= row["run_seconds_ratio_high"] for row in told)
+    print(f"\nratio {effect}: {held} of {len(told)} intervals hold it")
+    assert len(told) > 200
+    assert 0.92 <= held / len(told) <= 0.98
+
+
+def test_a_ratio_without_enough_jobs_a_detector_has_no_interval() -> None:
+    jobs, references, options = [], [], []
+    for number in range(50):
+        run = timedelta(seconds=60 + number)
+        jobs.append(job(f"{number:02}", START, wait=timedelta(0), run=run))
+        references.append({"job_id": jobs[-1]["job_id"], "direction": "input", "role": "photo_object_detector"})
+        references[-1] |= {"kind": "detector", "reference": f"trained-{number // 2}"}
+        options.append(option(jobs[-1], "fine", number % 2 == 0))
+    tables = {"jobs": jobs, "job_references": references, "job_options": options}
+    for row in rows(ledger(tables, None), OPTION_IMPACT):
+        assert row["compared_jobs"] == 25
+        assert row["run_seconds_ratio"] is not None
+        assert (row["run_seconds_ratio_low"], row["run_seconds_ratio_high"]) == (None, None)
 
 
 def test_an_empty_ledger_has_no_options() -> None:

@@ -5,11 +5,13 @@
 --   (those with another value, and those without the option) the jobs with the value run: the geometric mean of their
 --   run seconds over that of the others, compared within each detector and weighted by the jobs with the value. Run
 --   times spread evenly around their median in the logarithm: there this is the ratio of the medians, and long jobs
---   do not rule.
+--   do not rule. Its interval is that of a difference of two means of logarithms, taken within each detector, with one
+--   spread for all (what the detectors and the value leave unexplained) and the 97.5 % point of Student's t for its
+--   degrees of freedom (1.96 + 2.4 / them). It takes jobs as independent of each other.
 --   Where the option is a list, each element is a value, and a job counts once for each of its values.
 -- Leaves out: jobs that did not succeed, and jobs without a type; intervals of fewer than 20 values; the ratio with
 --   fewer than 20 jobs on either side, and in it the jobs of no length and those whose detector has no job without the
---   value.
+--   value; the ratio's interval with fewer than 20 degrees of freedom (many detectors of a job or two).
 WITH detectors AS (
     SELECT
         job_id,
@@ -39,7 +41,8 @@ peer_groups AS (
         type,
         detector,
         count(log_run_seconds) AS jobs,
-        sum(log_run_seconds) AS log_run_seconds
+        sum(log_run_seconds) AS log_run_seconds,
+        sum(log_run_seconds * log_run_seconds) AS squares
     FROM finished
     GROUP BY type, detector
 ),
@@ -143,21 +146,48 @@ sides AS (
     GROUP BY label, type, detector
 ),
 
-ratios AS (
+-- The jobs with the value and the others of the same detector.
+pairs AS (
     SELECT
         sides.label,
-        sum(sides.jobs) AS compared_jobs,
-        sum(peer_groups.jobs - sides.jobs) AS other_jobs,
-        exp(
-            sum(
-                sides.log_run_seconds
-                - sides.jobs * (peer_groups.log_run_seconds - sides.log_run_seconds) / (peer_groups.jobs - sides.jobs)
-            ) / sum(sides.jobs)
-        ) AS run_seconds_ratio
+        CAST(sides.jobs AS DOUBLE) AS jobs,
+        sides.log_run_seconds,
+        CAST(peer_groups.jobs - sides.jobs AS DOUBLE) AS other_jobs,
+        peer_groups.log_run_seconds - sides.log_run_seconds AS other_log_run_seconds,
+        peer_groups.squares
     FROM sides
     INNER JOIN peer_groups ON sides.type = peer_groups.type AND sides.detector = peer_groups.detector
     WHERE peer_groups.jobs > sides.jobs
-    GROUP BY sides.label
+),
+
+differences AS (
+    SELECT
+        label,
+        sum(jobs) AS compared_jobs,
+        sum(other_jobs) AS other_jobs,
+        sum(log_run_seconds - jobs * other_log_run_seconds / other_jobs) / sum(jobs) AS difference,
+        sum(jobs + other_jobs - 2) AS freedom,
+        greatest(
+            0,
+            sum(
+                squares - log_run_seconds * log_run_seconds / jobs
+                - other_log_run_seconds * other_log_run_seconds / other_jobs
+            )
+        ) AS unexplained,
+        sum(jobs + jobs * jobs / other_jobs) / (sum(jobs) * sum(jobs)) AS weight
+    FROM pairs
+    GROUP BY label
+),
+
+ratios AS (
+    SELECT
+        label,
+        compared_jobs,
+        other_jobs,
+        difference,
+        CASE WHEN freedom >= 20 THEN (1.96 + 2.4 / freedom) * sqrt(unexplained / freedom * weight) END AS margin
+    FROM differences
+    WHERE compared_jobs >= 20 AND other_jobs >= 20
 ),
 
 lists AS (
@@ -206,11 +236,12 @@ SELECT
         AS run_seconds_p50,
     CASE WHEN ranks.with_run_seconds >= 20 THEN ranks.runs[ranks.runs_low] END AS run_seconds_low,
     CASE WHEN ranks.with_run_seconds >= 20 THEN ranks.runs[ranks.runs_high] END AS run_seconds_high,
-    CAST(coalesce(ratios.compared_jobs, 0) AS BIGINT) AS compared_jobs,
-    CAST(coalesce(ratios.other_jobs, 0) AS BIGINT) AS other_jobs,
-    CASE WHEN ratios.compared_jobs >= 20 AND ratios.other_jobs >= 20 THEN round(ratios.run_seconds_ratio, 6) END
-        AS run_seconds_ratio,
-    coalesce(ratios.compared_jobs, 0) < 20 OR coalesce(ratios.other_jobs, 0) < 20 AS too_thin,
+    CAST(coalesce(differences.compared_jobs, 0) AS BIGINT) AS compared_jobs,
+    CAST(coalesce(differences.other_jobs, 0) AS BIGINT) AS other_jobs,
+    round(exp(ratios.difference), 6) AS run_seconds_ratio,
+    round(exp(ratios.difference - ratios.margin), 6) AS run_seconds_ratio_low,
+    round(exp(ratios.difference + ratios.margin), 6) AS run_seconds_ratio_high,
+    ratios.label IS NULL AS too_thin,
     ranks.with_estimated_units,
     (
         ranks.estimates[(ranks.with_estimated_units + 1) // 2] + ranks.estimates[(ranks.with_estimated_units + 2) // 2]
@@ -226,4 +257,5 @@ SELECT
     CASE WHEN ranks.with_processing_units >= 20 THEN ranks.processed[ranks.processed_high] END AS processing_units_high
 FROM ranks
 INNER JOIN labels ON ranks.label = labels.label
+LEFT JOIN differences ON ranks.label = differences.label
 LEFT JOIN ratios ON ranks.label = ratios.label

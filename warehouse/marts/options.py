@@ -13,10 +13,10 @@ OPTION_IMPACT: Final = Table(
     monthly=False,
     meaning="What goes along with the value of an option, over the jobs that succeeded: their median run seconds "
     "and units with a 95 % interval (of order statistics), and how their run seconds compare with those of "
-    "the type's other jobs of the same detector. Numbers stand in quartiles of all values of the type and "
-    "option. In a list each element is a value. It shows what goes together, not what causes it. Leaves out "
-    "jobs that did not succeed; intervals of fewer than 20 values; ratios with fewer than 20 jobs on either "
-    "side.",
+    "the type's other jobs of the same detector, with a 95 % interval too. Numbers stand in quartiles of all "
+    "values of the type and option. In a list each element is a value. It shows what goes together, not what "
+    "causes it: an interval that holds 1 shows nothing. Leaves out jobs that did not succeed; intervals of "
+    "fewer than 20 values; ratios with fewer than 20 jobs on either side.",
     grain="job type, option and value",
     key=("type", "option", "value_kind", "value_label"),
     columns=(
@@ -44,6 +44,14 @@ OPTION_IMPACT: Final = Table(
             "jobs with the value: 2 is twice as long; null where too_thin. Jobs of no length are left out",
             "ratio",
         ),
+        Column(
+            "run_seconds_ratio_low",
+            "DOUBLE",
+            "Lower end of its 95 % interval, as if jobs were independent: of twenty values without an effect one lies "
+            "off 1 by chance. Null where too_thin, or too many detectors have a job or two",
+            "ratio",
+        ),
+        Column("run_seconds_ratio_high", "DOUBLE", "Upper end of its 95 % interval, likewise", "ratio"),
         Column("too_thin", "BOOLEAN", "Fewer than 20 compared or other jobs: too few to compare"),
         Column("with_estimated_units", "BIGINT", "Jobs with the value that have estimated units", "jobs"),
         Column("estimated_units_p50", "DOUBLE", "Median of their estimated units", "units"),
