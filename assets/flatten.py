@@ -10,10 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -21,8 +19,7 @@ import msgspec
 import pyarrow as pa
 
 from warehouse.contract import Contract, EnvelopeField, Field, TypedColumn, snake_case
-from warehouse.declaration import Table
-from warehouse.engine import arrow, beside, connection, load, run
+from warehouse.engine import arrow, load, month_connection, run
 from warehouse.lake import Lake, copy_to, quote
 from warehouse.sql import run_macros, statement, statements
 from warehouse.tables import (
@@ -40,9 +37,6 @@ MADE_FROM: Final = "made_from"
 
 REVISION: Final = "revision"
 """Footer key of a raw file: new whenever its rows are."""
-
-SIDE_BY_SIDE: Final = 2
-"""Tables that are written at the same time."""
 
 _CORE: Final = ("jobs", "job_references", "job_options", "job_states")
 _TYPED_MACROS: Final = {
@@ -88,19 +82,14 @@ def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = Fals
     if not force and is_fresh(lake, month, known):
         return Flattened(month, made=False, rows={})
     footer = {MADE_FROM: made_from(lake, month, known)}
-    with lake.staging() as staging, lake.scratch(f"{month}.flatten") as scratch, connection(spill=scratch) as con:
+    with lake.staging() as staging, lake.scratch(f"{month}.flatten") as scratch, month_connection(scratch) as con:
         for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS, WALKS):
             run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table, month)}")
         selects = prepare(con, known)
-
-        def write(table: Table, place: Path) -> int:
-            with beside(con) as own:
-                return copy_to(own, table, f"({selects[table.name]})", place, footer)
-
-        tables = flattened_tables(known)
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            counts = pool.map(write, tables, [staging.reserve(table, month) for table in tables])
-            rows = {table.name: count for table, count in zip(tables, counts, strict=True)}
+        rows = {
+            table.name: copy_to(con, table, f"({selects[table.name]})", staging.reserve(table, month), footer)
+            for table in flattened_tables(known)
+        }
         staging.commit()
     return Flattened(month, made=True, rows=rows)
 
@@ -108,26 +97,26 @@ def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = Fals
 def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
     """Makes, of the raw tables in a connection, what the flattened tables are made of; gives the SELECT of each."""
     run_macros(con)
-    run(con, _pattern_macro(known))
+    for macro in _contract_macros(known):
+        run(con, macro)
     for name, rows in _contract_tables(known).items():
         load(con, name, rows)
-    paths = "[" + ", ".join(quote(f"$.{row.path}") for row in known.envelope) + "]"
     _make(con, "newest")
-    _read(con, paths, [])
+    _read(con, [])
     torn = run(con, statement("flatten/torn"))
     if torn:
-        _read(con, paths, torn)
+        _read(con, torn)
     for name in ("entries", "job_editions"):
         _make(con, name)
     load(con, "snake_names", _snake_names(con))
     _make(con, "named")
-    run(con, f"CREATE VIEW elements AS {statement('flatten/elements')}")
+    _make(con, "elements", "VIEW")
     load(con, JOB_MESSAGES.name, _job_messages(con))
     return {
         **{name: statement(f"flatten/{name}") for name in _CORE},
         JOB_MESSAGES.name: f"SELECT * FROM {JOB_MESSAGES.name}",
         **{typed_table(job_type): typed_select(job_type, known) for job_type in known.job_types},
-        CONTRACT_DRIFT.name: statement("flatten/contract_drift").replace("$envelope_paths", paths),
+        CONTRACT_DRIFT.name: statement("flatten/contract_drift"),
     }
 
 
@@ -135,10 +124,14 @@ def typed_select(job_type: str, known: Contract) -> str:
     """The SELECT of a typed table: each column from the field that has a value, the newest edition's first."""
     columns = [f"{_typed_expression(column, known)} AS {column.name}" for column in known.typed_columns(job_type)]
     lines = ",\n    ".join(("p.job_id", *columns))
-    return (
-        f"SELECT\n    {lines}\nFROM parsed AS p\n"
-        f"INNER JOIN job_editions AS j ON j.job_id = p.job_id\nWHERE p.type = {quote(job_type)}"
-    )
+    return f"""SELECT
+    {lines}
+FROM parsed AS p
+INNER JOIN job_editions AS j ON j.job_id = p.job_id
+INNER JOIN shapes AS inputs ON inputs.shape = p.input_shape
+INNER JOIN shapes AS outputs ON outputs.shape = p.output_shape
+INNER JOIN shapes AS options ON options.shape = p.option_shape
+WHERE p.type = {quote(job_type)}"""
 
 
 def _typed_expression(column: TypedColumn, known: Contract) -> str:
@@ -148,7 +141,7 @@ def _typed_expression(column: TypedColumn, known: Contract) -> str:
 
 def _item(row: Field, known: Contract) -> str:
     """The JSON value of a field; where its key has another meaning too, only if the record's editions rule that out."""
-    item = f"p.{row.part}[list_position(p.{row.part.removesuffix('s')}_keys, {quote(row.api_field)})]"
+    item = f"p.{row.part}[list_position({row.part}.keys, {quote(row.api_field)})]"
     rivals = known.mask(
         edition for other in _same_key(row, known) if other.name != row.name for edition in other.editions
     )
@@ -165,16 +158,22 @@ def _same_key(row: Field, known: Contract) -> Iterator[Field]:
             yield other
 
 
-def _make(con: duckdb.DuckDBPyConnection, name: str, paths: str = "") -> None:
-    run(con, f"CREATE OR REPLACE TABLE {name} AS {statement(f'flatten/{name}').replace('$envelope_paths', paths)}")
+def _make(con: duckdb.DuckDBPyConnection, name: str, kind: str = "TABLE") -> None:
+    run(con, f"CREATE OR REPLACE {kind} {name} AS {statement(f'flatten/{name}')}")
 
 
-def _pattern_macro(known: Contract) -> str:
-    """`matches_pattern(text, pattern)` for the contract's patterns, each a constant that is compiled once."""
+def _contract_macros(known: Contract) -> Iterator[str]:
+    """The macros that come from the contract.
+
+    `envelope_paths()`: the JSON paths of what every record has. `matches_pattern(written, pattern)`: for the patterns
+    of the contract alone, each a constant that is compiled once.
+    """
+    paths = ", ".join(quote(f"$.{row.path}") for row in known.envelope)
+    yield f"CREATE OR REPLACE MACRO envelope_paths() AS [{paths}]"
     declared = [row.pattern for row in (*known.fields, *known.envelope, *known.timestamp_forms)]
     patterns = dict.fromkeys(pattern for pattern in declared if pattern)
     cases = " ".join(f"WHEN {quote(row)} THEN regexp_matches(written, {quote(row)})" for row in patterns)
-    return f"CREATE OR REPLACE MACRO matches_pattern(written, pattern) AS CASE pattern {cases} END"
+    yield f"CREATE OR REPLACE MACRO matches_pattern(written, pattern) AS CASE pattern {cases} END"
 
 
 def _contract_tables(known: Contract) -> dict[str, pa.Table]:
@@ -256,12 +255,13 @@ def _snake_names(con: duckdb.DuckDBPyConnection) -> pa.Table:
     )
 
 
-def _read(con: duckdb.DuckDBPyConnection, paths: str, torn: Sequence[tuple[str, str]]) -> None:
+def _read(con: duckdb.DuckDBPyConnection, torn: Sequence[tuple[str, str]]) -> None:
     """Reads the JSON of all records, of the `torn` ones as they are mended."""
     load(con, "mended", _mended(torn))
-    _make(con, "parsed", paths)
-    run(con, f"CREATE OR REPLACE VIEW parts AS {statement('flatten/parts')}")
-    for name in ("forms", "shapes"):
+    _make(con, "bodies", "VIEW")
+    _make(con, "parsed")
+    _make(con, "parts", "VIEW")
+    for name in ("samples", "forms", "shapes"):
         _make(con, name)
 
 

@@ -23,7 +23,7 @@ from assets.records import SCHEMA, RecordFile
 from assets.walk import Api, Walk
 from warehouse.contract import Contract
 from warehouse.declaration import Table
-from warehouse.engine import connection, load, run
+from warehouse.engine import load, month_connection, run
 from warehouse.errors import JobledgerError
 from warehouse.lake import Lake, Staging, copy_to, quote
 from warehouse.months import Window
@@ -98,7 +98,7 @@ def land(
     `files` belong to `walks` or hold answers by id; `scratch` is a folder for the answers that are asked for here.
     """
     landed = Landed(window.month, list(walks))
-    with connection(spill=scratch) as con:
+    with month_connection(scratch) as con:
         _open(con, lake, window, files, known)
         load(con, "walks_of_run", _walks_of_run(walks))
         if api is not None and scratch is not None:

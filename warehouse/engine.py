@@ -19,21 +19,26 @@ STORAGE_VERSION: Final = "v1.5.0"
 MEMORY_LIMIT: Final = "1GB"
 """Past it DuckDB spills to disk. Set JOBLEDGER_DUCKDB_MEMORY to another size."""
 
+THREADS_OF_A_MONTH: Final = 4
+MEGABYTES_A_THREAD: Final = 128
+"""What the work on one month may take at most: DuckDB asks for about as much, and spills what is more."""
+
 
 @contextmanager
 def connection(
-    database: str | Path = ":memory:", *, read_only: bool = False, spill: Path | None = None
+    database: str | Path = ":memory:", *, read_only: bool = False, memory: str = MEMORY_LIMIT, spill: Path | None = None
 ) -> Generator[duckdb.DuckDBPyConnection]:
     """A connection that is closed in the end. The session's time zone is UTC.
 
-    What does not fit into memory goes into the folder `spill`, or into one of its own among the system's temporary ones.
+    Past `memory` it spills into the folder `spill`, or one of its own among the system's temporary ones.
     """
     overflow = spill or Path(tempfile.gettempdir()) / f"jobledger-{uuid.uuid4().hex}"
     con = duckdb.connect(str(database), read_only=read_only)
     try:
         run(con, "SET TimeZone = 'UTC'")
-        run(con, f"SET memory_limit = '{os.environ.get('JOBLEDGER_DUCKDB_MEMORY', MEMORY_LIMIT)}'")
+        run(con, f"SET memory_limit = '{os.environ.get('JOBLEDGER_DUCKDB_MEMORY', memory)}'")
         run(con, "SET preserve_insertion_order = true")
+        run(con, "SET enable_progress_bar = false")
         run(con, "SET temp_directory = '" + str(overflow).replace("'", "''") + "'")
         yield con
     finally:
@@ -41,14 +46,13 @@ def connection(
 
 
 @contextmanager
-def beside(con: duckdb.DuckDBPyConnection) -> Generator[duckdb.DuckDBPyConnection]:
-    """Another connection to the same database, for another thread."""
-    other = con.cursor()
-    try:
-        run(other, "SET TimeZone = 'UTC'")
-        yield other
-    finally:
-        other.close()
+def month_connection(spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection for the work on one month, however large: few threads, and a memory to match."""
+    cores = os.cpu_count() or 1
+    threads = min(cores, THREADS_OF_A_MONTH)
+    with connection(memory=f"{threads * MEGABYTES_A_THREAD}MB", spill=spill) as con:
+        run(con, f"SET threads = {threads}")
+        yield con
 
 
 def run(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:

@@ -1,10 +1,12 @@
 -- What several statements say alike.
 
--- A timestamp as text in UTC microseconds; what is finer is cut off, so a job never moves into the next month. Null where
+-- A timestamp as text, with or without seconds, in UTC microseconds; what is finer is cut off, so a job never moves into the next month. Null where
 -- the text is no date and time ('infinity' and 'epoch' are none).
 CREATE OR REPLACE MACRO utc_time(written) AS
     CASE
-        WHEN regexp_matches(written, '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d') THEN try_cast(written AS TIMESTAMPTZ)
+        WHEN NOT regexp_matches(written, '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d') THEN NULL
+        WHEN substr(written, 17, 1) = ':' THEN try_cast(written AS TIMESTAMPTZ)
+        ELSE try_cast(left(written, 16) || ':00' || substr(written, 17) AS TIMESTAMPTZ)
     END;
 
 -- What a JSON value says as text: a text without its quotes, anything else as it is written.
@@ -15,10 +17,18 @@ CREATE OR REPLACE MACRO plain_text(item, type) AS
         ELSE substr(item, 2, len(item) - 2)
     END;
 
--- What stands for all records with the same keys and types of values. A list as text is quoted where it needs to be, so
--- different ones never look alike.
-CREATE OR REPLACE MACRO form(names, keys, types) AS
-    md5_number(concat(names::VARCHAR, keys::VARCHAR, types::VARCHAR));
+-- The keys of a record, of its executionInfo and of its specifications.
+CREATE OR REPLACE MACRO record_keys(body) AS
+    json_keys(body, ['$', '$.executionInfo', '$.specifications']);
+
+-- What stands for all records with the same type, keys and types of values. A list as text is quoted where it needs to be,
+-- so different ones never look alike.
+CREATE OR REPLACE MACRO form(type, keys, types) AS
+    md5_number(concat([type]::VARCHAR, keys::VARCHAR, types::VARCHAR));
+
+-- The same for a part of the specifications, a JSON object.
+CREATE OR REPLACE MACRO shape(type, part, item) AS
+    md5_number(concat([type, part]::VARCHAR, json_keys(item)::VARCHAR, json_type(item, '$.*')::VARCHAR));
 
 -- A number as text; null where it is none or infinite.
 CREATE OR REPLACE MACRO finite_number(written) AS

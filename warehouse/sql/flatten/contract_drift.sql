@@ -49,7 +49,7 @@ form_keys AS (
 form_types AS (
     SELECT
         type, edition, jobs, first_key, last_key,
-        unnest($envelope_paths) AS path,
+        unnest(envelope_paths()) AS path,
         unnest(types) AS json_type
     FROM record_forms
 ),
@@ -220,7 +220,6 @@ SELECT
     c.jobs,
     c.first_job_id,
     c.last_job_id,
-    left(json_extract(o.body, pointer(c.folder, c.key))::VARCHAR, 200) AS example
+    left(json_extract(b.body, pointer(c.folder, c.key))::VARCHAR, 200) AS example
 FROM summed AS c
-LEFT JOIN newest AS n ON n.job_id = c.first_job_id
-LEFT JOIN observations AS o ON o.job_id = n.job_id AND o.observed_at = n.changed_at
+LEFT JOIN bodies AS b ON b.job_id = c.first_job_id

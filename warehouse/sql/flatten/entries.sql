@@ -1,14 +1,9 @@
 -- Grain: key of a shape, with its place among the keys. A key whose value is null has json_type null.
 SELECT
-    * EXCLUDE (item),
-    nullif(json_type(item), 'NULL') AS json_type
-FROM (
-    SELECT
-        shape,
-        type,
-        part,
-        unnest(keys) AS api_field,
-        generate_subscripts(keys, 1) AS place,
-        unnest(items) AS item
-    FROM shapes
-)
+    shape,
+    type,
+    part,
+    unnest(keys) AS api_field,
+    generate_subscripts(keys, 1) AS place,
+    nullif(unnest(types), 'NULL') AS json_type
+FROM shapes

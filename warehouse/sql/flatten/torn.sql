@@ -15,7 +15,6 @@ torn_jobs AS (
     SELECT job_id FROM parsed WHERE form IN (SELECT form FROM torn_forms)
 )
 
-SELECT o.job_id, o.body
-FROM observations AS o
-INNER JOIN newest AS n ON n.job_id = o.job_id AND n.changed_at = o.observed_at
-WHERE o.job_id IN (SELECT job_id FROM torn_jobs)
+SELECT job_id, body
+FROM bodies
+WHERE job_id IN (SELECT job_id FROM torn_jobs)
