@@ -3,6 +3,10 @@
 A mart is a declaration (in one of the modules here) and a `.sql` file of the same name beside it. The SELECT sees a
 view for each table that the mart reads, and the one-row view `clock(as_of)`: the end of the newest complete walk, null
 before there is one. Nothing here runs the SQL; that is the work of `assets.marts`.
+
+A mart that depends on the time may have a second file, `<name>_holds.sql`: one SELECT of one boolean that says whether
+its rows, made at an earlier time from the same tables, are what the mart's SELECT would give now. It sees the same
+views, `earlier` (those rows) and `earlier_clock(as_of)`. Where it cannot tell, it says no.
 """
 
 from __future__ import annotations
@@ -17,12 +21,14 @@ from warehouse.declaration import Table
 class Mart:
     """A mart: its table, the tables that it reads (earlier marts included), and whether time alone changes it.
 
-    A mart that is not `timely` is made again only when a table that it reads has changed.
+    A mart that is not `timely` is made again only when a table that it reads has changed; one that `may_hold` stays as
+    it is, too, where `<name>_holds.sql` says that the time changes nothing.
     """
 
     table: Table
     reads: tuple[str, ...]
     timely: bool
+    may_hold: bool = False
 
     @property
     def name(self) -> str:
@@ -31,4 +37,13 @@ class Mart:
     @property
     def sql(self) -> str:
         """The SELECT that gives the table's columns by name."""
-        return resources.files(__name__).joinpath(f"{self.name}.sql").read_text(encoding="utf-8")
+        return _text(f"{self.name}.sql")
+
+    @property
+    def holds_sql(self) -> str | None:
+        """The SELECT that says whether earlier rows hold; None where the mart has none."""
+        return _text(f"{self.name}_holds.sql") if self.may_hold else None
+
+
+def _text(file: str) -> str:
+    return resources.files(__name__).joinpath(file).read_text(encoding="utf-8")

@@ -121,7 +121,7 @@ OPEN_JOBS: Final = Table(
 )
 
 DURATION_MARTS: Final = (
-    Mart(DURATION_STATS, reads=("jobs",), timely=True),
-    Mart(HOURLY_LOAD, reads=("jobs",), timely=True),
-    Mart(OPEN_JOBS, reads=("jobs", "job_states", "observations", "walks"), timely=True),
+    Mart(DURATION_STATS, reads=("jobs",), timely=True, may_hold=True),
+    Mart(HOURLY_LOAD, reads=("jobs",), timely=True, may_hold=True),
+    Mart(OPEN_JOBS, reads=("jobs", "job_states", "observations", "walks"), timely=True, may_hold=True),
 )
