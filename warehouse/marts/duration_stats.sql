@@ -7,11 +7,12 @@
 --   S(t) <= 1 - p, null where the curve does not come down so far.
 -- Leaves out: the duration of a job in a terminal state without ended_at (it counts as finished; when it ended is not
 --   known), the run of a job that never started, and open jobs before there is an as_of. No row for what has no jobs.
--- How: a million jobs make eight million durations here, so they are sorted once (at one length, ended before censored)
---   and every statistic becomes a place in that order. Between two unfinished jobs the ranks among the finished move
---   with the places. Behind place k of n, the Kaplan-Meier product of (1 - 1/at risk) over the ended ones is (n - k)/n,
---   lifted by the product of at_risk/(at_risk - 1) over the censored ones up to k, which is constant between two of
---   them. 1e-9 takes care of a curve that meets 1 - p exactly.
+-- How: jobs of one length are counted together, for many are: API times are mostly whole seconds. The lengths of each
+--   row are put in order once (at one length, ended before censored) with how many jobs came up to each, and every
+--   statistic is the first length at which enough did. Behind place k of n, the Kaplan-Meier product of
+--   (1 - 1/at risk) over the ended ones is (n - k)/n, lifted by the product of at_risk/(at_risk - 1) over the censored
+--   ones up to k; over neighbours this is at_risk before the first over at_risk behind the last. 1e-9 takes care of a
+--   curve that meets 1 - p exactly.
 WITH stays AS (
     SELECT
         substr(CAST(CAST(jobs.created_at AS DATE) AS VARCHAR), 1, 7) AS month,
@@ -105,181 +106,118 @@ counts AS (
     GROUP BY members.group_id, members.in_month, members.in_type
 ),
 
-span_cells AS (
+lengths AS (
     SELECT
         month,
         type,
         is_run,
-        count(*) AS n,
-        count(*) FILTER (WHERE is_censored) AS censored,
-        count(*) FILTER (WHERE is_finished) AS finished
+        length_us,
+        is_censored,
+        is_finished,
+        count(*) AS jobs
     FROM spans
-    GROUP BY month, type, is_run
+    GROUP BY month, type, is_run, length_us, is_censored, is_finished
 ),
 
--- A curve is the durations of one kind (queue, run) in one row of the mart.
+-- A curve is the durations of one kind (queue, run) in one row of the mart. Counts are doubles here: a window adds them
+-- up much faster, and as exactly.
+curve_lengths AS MATERIALIZED (
+    SELECT
+        CAST(2 * members.group_id + lengths.is_run AS INTEGER) AS curve,
+        lengths.length_us,
+        lengths.is_censored,
+        CAST(sum(lengths.jobs) AS DOUBLE) AS jobs,
+        CAST(sum(CASE WHEN lengths.is_finished THEN lengths.jobs ELSE 0 END) AS DOUBLE) AS finished
+    FROM lengths
+    INNER JOIN members ON members.month = lengths.month AND members.type IS NOT DISTINCT FROM lengths.type
+    GROUP BY CAST(2 * members.group_id + lengths.is_run AS INTEGER), lengths.length_us, lengths.is_censored
+),
+
 curves AS (
     SELECT
-        CAST(2 * members.group_id + span_cells.is_run AS INTEGER) AS curve,
-        CAST(sum(span_cells.n) AS BIGINT) AS n,
-        CAST(sum(span_cells.censored) AS BIGINT) AS censored,
-        CAST(sum(span_cells.finished) AS BIGINT) AS finished
-    FROM span_cells
-    INNER JOIN members ON members.month = span_cells.month AND members.type IS NOT DISTINCT FROM span_cells.type
-    GROUP BY CAST(2 * members.group_id + span_cells.is_run AS INTEGER)
+        curve,
+        CAST(sum(jobs) AS BIGINT) AS n,
+        CAST(sum(CASE WHEN is_censored THEN jobs ELSE 0 END) AS BIGINT) AS censored,
+        CAST(sum(finished) AS BIGINT) AS finished
+    FROM curve_lengths
+    GROUP BY curve
 ),
 
-ranked AS (
-    SELECT
-        CAST(2 * members.group_id + spans.is_run AS INTEGER) AS curve,
-        spans.length_us,
-        spans.is_censored,
-        spans.is_finished,
-        row_number() OVER (
-            PARTITION BY CAST(2 * members.group_id + spans.is_run AS INTEGER)
-            ORDER BY spans.length_us, spans.is_censored
-        ) AS place
-    FROM spans
-    INNER JOIN members ON members.month = spans.month AND members.type IS NOT DISTINCT FROM spans.type
-),
-
--- Place 0 of each curve, its unfinished jobs and its end: `passed` unfinished ones lie up to each.
-unfinished AS (
+-- How many jobs, and finished ones, came up to each length.
+placed AS MATERIALIZED (
     SELECT
         curve,
-        place,
-        row_number() OVER (PARTITION BY curve ORDER BY place) AS passed
-    FROM ranked
-    WHERE NOT is_finished
+        length_us,
+        is_censored,
+        jobs,
+        sum(jobs) OVER up_to AS place,
+        sum(finished) OVER up_to AS finished_place
+    FROM curve_lengths
+    WINDOW up_to AS (PARTITION BY curve ORDER BY length_us, is_censored ROWS UNBOUNDED PRECEDING)
+),
+
+lifted AS (
+    SELECT
+        placed.curve,
+        placed.length_us,
+        placed.is_censored,
+        placed.finished_place,
+        1 - placed.place / curves.n AS still_there
+    FROM placed
+    INNER JOIN curves ON curves.curve = placed.curve
+    WHERE curves.censored = 0
     UNION ALL
-    SELECT curve, 0 AS place, 0 AS passed
-    FROM curves
-),
-
-finished_stretches AS (
     SELECT
-        unfinished.curve,
-        unfinished.passed,
-        unfinished.place + 1 - unfinished.passed AS first_rank,
-        coalesce(
-            lead(unfinished.place) OVER (PARTITION BY unfinished.curve ORDER BY unfinished.place) - 1, curves.n
-        ) - unfinished.passed AS last_rank
-    FROM unfinished
-    INNER JOIN curves ON curves.curve = unfinished.curve
+        placed.curve,
+        placed.length_us,
+        placed.is_censored,
+        placed.finished_place,
+        (1 - placed.place / curves.n) * exp(
+            sum(
+                CASE
+                    WHEN placed.is_censored AND placed.place < curves.n
+                        THEN ln((curves.n - placed.place + placed.jobs) / (curves.n - placed.place))
+                    ELSE 0e0
+                END
+            ) OVER (PARTITION BY placed.curve ORDER BY placed.place ROWS UNBOUNDED PRECEDING)
+        ) AS still_there
+    FROM placed
+    INNER JOIN curves ON curves.curve = placed.curve
+    WHERE curves.censored > 0
 ),
 
--- Each percentile lies between two ranks among the finished, from 1, with these weights.
-percentile_ranks AS (
+-- A plain percentile lies between the lengths at two ranks among the finished, from 0.
+bounds AS (
     SELECT
-        curves.curve,
-        wanted.name,
-        side.upper AS side,
-        CAST(floor((curves.finished - 1) * wanted.p) AS BIGINT) + 1 + side.upper AS rank_wanted,
-        abs(1 - side.upper - ((curves.finished - 1) * wanted.p - floor((curves.finished - 1) * wanted.p))) AS weight
-    FROM curves
-    CROSS JOIN (VALUES ('p50', 0.5e0), ('p90', 0.9e0), ('p95', 0.95e0), ('p99', 0.99e0)) AS wanted(name, p)
-    CROSS JOIN (VALUES (0), (1)) AS side(upper)
-    WHERE curves.finished > 0
-),
-
--- A rank lies in one stretch alone. Grouped all the same: a planner then expects few rows to look up.
-percentile_places AS (
-    SELECT
-        percentile_ranks.curve,
-        percentile_ranks.name,
-        max(percentile_ranks.rank_wanted + finished_stretches.passed) AS place,
-        percentile_ranks.weight
-    FROM percentile_ranks
-    INNER JOIN finished_stretches ON finished_stretches.curve = percentile_ranks.curve
-    WHERE
-        percentile_ranks.weight > 0
-        AND percentile_ranks.rank_wanted BETWEEN finished_stretches.first_rank AND finished_stretches.last_rank
-    GROUP BY percentile_ranks.curve, percentile_ranks.name, percentile_ranks.side, percentile_ranks.weight
-),
-
--- Place 0 of each curve and its censored jobs, with the logarithm of what lifts the curve behind each.
-lifts AS (
-    SELECT
-        ranked.curve,
-        ranked.place,
-        sum(
-            CASE
-                WHEN ranked.place < curves.n THEN ln((curves.n - ranked.place + 1e0) / (curves.n - ranked.place))
-                ELSE 0
-            END
-        ) OVER (PARTITION BY ranked.curve ORDER BY ranked.place ROWS UNBOUNDED PRECEDING) AS log_lift
-    FROM ranked
-    INNER JOIN curves ON curves.curve = ranked.curve
-    WHERE ranked.is_censored
-    UNION ALL
-    SELECT curve, 0 AS place, 0 AS log_lift
-    FROM curves
-),
-
-km_stretches AS (
-    SELECT
-        lifts.curve,
-        curves.n,
-        lifts.place + 1 AS first_place,
-        coalesce(lead(lifts.place) OVER (PARTITION BY lifts.curve ORDER BY lifts.place) - 1, curves.n) AS last_place,
-        exp(lifts.log_lift) AS lift
-    FROM lifts
-    INNER JOIN curves ON curves.curve = lifts.curve
-),
-
--- The first place of each stretch behind which the curve is down at 1 - p, if it lies in the stretch.
-km_candidates AS (
-    SELECT
-        km_stretches.curve,
-        wanted.name,
-        km_stretches.first_place,
-        km_stretches.last_place,
-        ceil(km_stretches.n * (1 - (1 - wanted.p + 1e-9) / km_stretches.lift)) AS place
-    FROM km_stretches
-    CROSS JOIN (VALUES ('km50', 0.5e0), ('km90', 0.9e0), ('km95', 0.95e0)) AS wanted(name, p)
-    WHERE km_stretches.first_place <= km_stretches.last_place
-),
-
-km_places AS (
-    SELECT
-        curve,
-        name,
-        min(CASE WHEN place > first_place THEN CAST(place AS BIGINT) ELSE first_place END) AS place
-    FROM km_candidates
-    WHERE place <= last_place
-    GROUP BY curve, name
-),
-
-wanted_places AS (
-    SELECT curve, name, place, weight
-    FROM percentile_places
-    UNION ALL
-    SELECT curve, name, place, 1 AS weight
-    FROM km_places
-),
-
-statistics AS (
-    SELECT
-        wanted_places.curve,
-        wanted_places.name,
-        sum(wanted_places.weight * ranked.length_us) / 1e6 AS seconds
-    FROM wanted_places
-    INNER JOIN ranked ON ranked.curve = wanted_places.curve AND ranked.place = wanted_places.place
-    GROUP BY wanted_places.curve, wanted_places.name
+        lifted.curve,
+        max(curves.finished) AS finished,
+        min(lifted.length_us) FILTER (WHERE lifted.finished_place > floor((curves.finished - 1) * 0.5e0)) AS p50_from,
+        min(lifted.length_us) FILTER (WHERE lifted.finished_place > ceil((curves.finished - 1) * 0.5e0)) AS p50_to,
+        min(lifted.length_us) FILTER (WHERE lifted.finished_place > floor((curves.finished - 1) * 0.9e0)) AS p90_from,
+        min(lifted.length_us) FILTER (WHERE lifted.finished_place > ceil((curves.finished - 1) * 0.9e0)) AS p90_to,
+        min(lifted.length_us) FILTER (WHERE lifted.finished_place > floor((curves.finished - 1) * 0.95e0)) AS p95_from,
+        min(lifted.length_us) FILTER (WHERE lifted.finished_place > ceil((curves.finished - 1) * 0.95e0)) AS p95_to,
+        min(lifted.length_us) FILTER (WHERE lifted.finished_place > floor((curves.finished - 1) * 0.99e0)) AS p99_from,
+        min(lifted.length_us) FILTER (WHERE lifted.finished_place > ceil((curves.finished - 1) * 0.99e0)) AS p99_to,
+        min(lifted.length_us) FILTER (WHERE NOT lifted.is_censored AND lifted.still_there <= 0.5e0 + 1e-9) AS km50,
+        min(lifted.length_us) FILTER (WHERE NOT lifted.is_censored AND lifted.still_there <= 0.1e0 + 1e-9) AS km90,
+        min(lifted.length_us) FILTER (WHERE NOT lifted.is_censored AND lifted.still_there <= 0.05e0 + 1e-9) AS km95
+    FROM lifted
+    INNER JOIN curves ON curves.curve = lifted.curve
+    GROUP BY lifted.curve
 ),
 
 answers AS (
     SELECT
         curve,
-        max(seconds) FILTER (WHERE name = 'p50') AS p50,
-        max(seconds) FILTER (WHERE name = 'p90') AS p90,
-        max(seconds) FILTER (WHERE name = 'p95') AS p95,
-        max(seconds) FILTER (WHERE name = 'p99') AS p99,
-        max(seconds) FILTER (WHERE name = 'km50') AS km50,
-        max(seconds) FILTER (WHERE name = 'km90') AS km90,
-        max(seconds) FILTER (WHERE name = 'km95') AS km95
-    FROM statistics
-    GROUP BY curve
+        (p50_from + (p50_to - p50_from) * ((finished - 1) * 0.5e0 - floor((finished - 1) * 0.5e0))) / 1e6 AS p50,
+        (p90_from + (p90_to - p90_from) * ((finished - 1) * 0.9e0 - floor((finished - 1) * 0.9e0))) / 1e6 AS p90,
+        (p95_from + (p95_to - p95_from) * ((finished - 1) * 0.95e0 - floor((finished - 1) * 0.95e0))) / 1e6 AS p95,
+        (p99_from + (p99_to - p99_from) * ((finished - 1) * 0.99e0 - floor((finished - 1) * 0.99e0))) / 1e6 AS p99,
+        km50 / 1e6 AS km50,
+        km90 / 1e6 AS km90,
+        km95 / 1e6 AS km95
+    FROM bounds
 )
 
 SELECT
