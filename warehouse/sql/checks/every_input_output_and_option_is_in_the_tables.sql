@@ -1,5 +1,5 @@
 -- Grain: job whose values in the JSON are more or fewer than its rows in job_references and job_options.
--- Counted with JSON wildcards, another way than the tables are made: each value, each element of a list, null nowhere.
+-- Counted from the JSON alone, without the shapes and names that the tables are made by: each value, each element of a list, null nowhere.
 -- Leaves out: jobs in which a key stands twice (the last one counts), since a wildcard meets both.
 WITH newest AS (
     SELECT o.job_id, o.body
