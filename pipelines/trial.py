@@ -73,7 +73,10 @@ def tell(data: Path, seconds: float) -> None:
     console.print(grid(rows, "Tables"))
     for title, name in ANSWERS:
         console.print()
-        console.print(grid(query(data, statement(name)), title))
+        rows = query(data, statement(name))
+        console.print(grid(rows, title))
+        if not rows.num_rows:
+            console.print(" none at the moment")
     console.print(
         f"\nDone in {seconds:.1f} s. The jobs are made up; the data lies in {data}/:\n"
         f"  {data}/lake/          Parquet, a file per table and month\n"
