@@ -4,14 +4,30 @@
 --   prediction is an output of one of these jobs. trained_by_job_id: the job created last that has the detector as its
 --   output, so that a detector trained again shows its newest training.
 -- Leaves out: trainings as users (their input detector_name names what they make); detectors that no job used.
-WITH used AS (
-    SELECT DISTINCT
+WITH named AS MATERIALIZED (
+    SELECT
         job_id,
+        direction,
         coalesce(detector_name, reference) AS detector_name,
         detector_version,
         reference
     FROM job_references
-    WHERE direction = 'input' AND kind = 'detector' AND role <> 'detector_name' AND reference IS NOT NULL
+    WHERE
+        reference IS NOT NULL
+        AND (
+            direction = 'input' AND kind = 'detector' AND role <> 'detector_name'
+            OR direction = 'output' AND role = 'detector'
+        )
+),
+
+used AS (
+    SELECT
+        job_id,
+        detector_name,
+        detector_version,
+        reference
+    FROM named
+    WHERE direction = 'input'
 ),
 
 uses AS (
@@ -41,7 +57,7 @@ summed AS (
             FILTER (WHERE jobs.outcome = 'success' AND jobs.units_source = 'processingUnits') AS processing_units_p50,
         min(jobs.created_at) AS first_used_at,
         max(jobs.created_at) AS last_used_at,
-        count(DISTINCT date_trunc('month', jobs.created_at)) AS months_in_use
+        count(DISTINCT date_trunc('month', CAST(jobs.created_at AS DATE))) AS months_in_use
     FROM uses
     INNER JOIN jobs ON uses.job_id = jobs.job_id
     GROUP BY uses.detector_name, uses.detector_version
@@ -76,8 +92,7 @@ trainings AS (
             ORDER BY jobs.created_at DESC, jobs.job_id DESC
         ) AS newest
     FROM (SELECT DISTINCT detector_name, detector_version, reference FROM used) AS detectors
-    INNER JOIN job_references AS made
-        ON detectors.reference = made.reference AND made.direction = 'output' AND made.role = 'detector'
+    INNER JOIN named AS made ON detectors.reference = made.reference AND made.direction = 'output'
     INNER JOIN jobs ON made.job_id = jobs.job_id
 )
 
