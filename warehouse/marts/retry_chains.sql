@@ -5,7 +5,7 @@
 --   open then, and where the end of the job before is not known. Options may differ. Vanished jobs count.
 -- Leaves out: jobs without any input, and chains of one attempt.
 -- How: sets of inputs cost much to write out and to compare. Jobs are first numbered by the first and the last of their
---   inputs, where one of several did not succeed: the others are on no chain. What lies between the two is written out
+--   inputs, where a job with these did not succeed: the others are on no chain. What lies between the two is written out
 --   for what is left.
 WITH inputs AS NOT MATERIALIZED (
     SELECT
@@ -40,7 +40,7 @@ attempts AS MATERIALIZED (
     INNER JOIN ends ON jobs.job_id = ends.job_id
 ),
 
-alike AS (
+tried_in_vain AS (
     SELECT
         itwin_id,
         type,
@@ -48,25 +48,25 @@ alike AS (
         last_input,
         row_number() OVER () AS work
     FROM attempts
+    WHERE is_wasted
     GROUP BY itwin_id, type, first_input, last_input
-    HAVING count(*) > 1 AND count(*) FILTER (WHERE is_wasted) > 0
 ),
 
 candidates AS MATERIALIZED (
     SELECT
-        alike.work,
+        tried_in_vain.work,
         attempts.job_id,
         attempts.created_at,
         attempts.lost_at,
         CASE WHEN attempts.inputs > 2 THEN attempts.first_input END AS first_of_several,
         CASE WHEN attempts.inputs > 2 THEN attempts.last_input END AS last_of_several
     FROM attempts
-    INNER JOIN alike
+    INNER JOIN tried_in_vain
         ON
-            attempts.itwin_id IS NOT DISTINCT FROM alike.itwin_id
-            AND attempts.type IS NOT DISTINCT FROM alike.type
-            AND attempts.first_input = alike.first_input
-            AND attempts.last_input = alike.last_input
+            attempts.itwin_id IS NOT DISTINCT FROM tried_in_vain.itwin_id
+            AND attempts.type IS NOT DISTINCT FROM tried_in_vain.type
+            AND attempts.first_input = tried_in_vain.first_input
+            AND attempts.last_input = tried_in_vain.last_input
 ),
 
 between_ends AS (
