@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.budget import Budget, Patience, http_date, retry_after_seconds
+from assets.budget import SHARE_USED, Budget, Patience, http_date, retry_after_seconds
 from assets.errors import WrongUsage
+
+ONE_A_SECOND = 60 / SHARE_USED
 
 
 class FakeTime:
@@ -42,7 +44,7 @@ def starts(budget: Budget, fake: FakeTime, busy_seconds: list[float]) -> list[fl
 
 def test_starts_are_evenly_spaced() -> None:
     fake = FakeTime()
-    budget = Budget(60, fake.clock, fake.sleep)
+    budget = Budget(ONE_A_SECOND, fake.clock, fake.sleep)
     assert starts(budget, fake, [0.0, 0.0, 0.25, 0.5]) == [1000.0, 1001.0, 1002.0, 1003.0]
 
 
@@ -58,20 +60,20 @@ def test_late_waking_costs_less_than_a_twentieth_of_the_budget(per_minute: int, 
 
 def test_an_idle_hour_saves_up_no_more_than_half_an_interval() -> None:
     fake = FakeTime()
-    budget = Budget(60, fake.clock, fake.sleep)
+    budget = Budget(ONE_A_SECOND, fake.clock, fake.sleep)
     assert starts(budget, fake, [0.0, 3600.0, 0.0, 0.0]) == [1000.0, 4600.0, 4600.5, 4601.5]
 
 
 def test_after_a_pause_the_first_start_is_at_its_end_and_the_next_an_interval_later() -> None:
     fake = FakeTime()
-    budget = Budget(60, fake.clock, fake.sleep)
+    budget = Budget(ONE_A_SECOND, fake.clock, fake.sleep)
     budget.pause(30.0)
     assert starts(budget, fake, [0.0, 0.0, 0.0]) == [1030.0, 1031.0, 1032.0]
 
 
 def test_a_pause_holds_off_who_already_waits() -> None:
     fake = FakeTime()
-    budget = Budget(60, fake.clock, fake.sleep)
+    budget = Budget(ONE_A_SECOND, fake.clock, fake.sleep)
     budget.acquire()
     fake.at_sleep = lambda: budget.pause(10.0)
     assert starts(budget, fake, [0.0, 0.0]) == [1010.0, 1011.0]
@@ -79,7 +81,7 @@ def test_a_pause_holds_off_who_already_waits() -> None:
 
 def test_a_shorter_pause_does_not_end_a_longer_one_and_they_do_not_add_up() -> None:
     fake = FakeTime()
-    budget = Budget(60, fake.clock, fake.sleep)
+    budget = Budget(ONE_A_SECOND, fake.clock, fake.sleep)
     budget.pause(30.0)
     budget.pause(10.0)
     assert starts(budget, fake, [0.0]) == [1030.0]

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from assets.auth import FixedToken, TokenSource
-from assets.budget import Budget
+from assets.budget import SHARE_USED, Budget
 from assets.client import Answer, Client, Page, Tally
 from assets.errors import (
     ApiError,
@@ -197,7 +197,7 @@ def test_a_passing_fault_is_tried_again_and_every_attempt_is_counted(fault: Repl
 def test_every_attempt_takes_a_slot_of_the_budget() -> None:
     waits = Waits()
     with serving(Reply(500), Reply(200, b"cut", missing=9), EMPTY_PAGE) as server:
-        budget = Budget(60, waits.clock, waits.sleep)
+        budget = Budget(60 / SHARE_USED, waits.clock, waits.sleep)
         with Client(server.url, FixedToken(TOKEN), budget, attempts=3, backoff_seconds=0) as client:
             client.first_page("f", 2, Tally())
             client.first_page("f", 2, Tally())

@@ -82,7 +82,7 @@ class StrictServer:
             self.told.append((arrival + 0.1, ceil(self.taken[0] + MINUTE - arrival)))
 
 
-@pytest.mark.parametrize("per_minute", [500, 5000])
+@pytest.mark.parametrize("per_minute", [60, 500, 5000])
 def test_over_hours_a_server_with_the_same_limit_refuses_less_than_one_in_a_hundred(per_minute: int) -> None:
     server, requests = StrictServer(per_minute, seed=1), 20 * per_minute
     for _ in range(requests):
