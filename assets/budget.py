@@ -21,7 +21,7 @@ LEAST_ALLOWANCE_SECONDS = 0.02  # about what a busy machine is late in waking a 
 
 
 class Budget:
-    """At most `per_minute` request starts a minute (98 % of them), evenly spaced, over all threads that share the object.
+    """At most 98 % of `per_minute` request starts a minute, evenly spaced, over all threads that share the object.
 
     Slots are planned one interval after the last slot, not after the moment at which its thread woke, so late waking
     costs nothing. Slots that nobody took are lost, but for a small allowance: half an interval, or 20 ms.
