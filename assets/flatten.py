@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -18,8 +19,9 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from warehouse.contract import Contract, EnvelopeField, Field, TypedColumn, snake_case
-from warehouse.engine import arrow, load, month_connection, run
+from warehouse.contract import PARTS, Contract, EnvelopeField, Field, TypedColumn, snake_case
+from warehouse.declaration import Table
+from warehouse.engine import arrow, load, month_connection, month_threads, run, side_by_side
 from warehouse.lake import Lake, copy_to, quote
 from warehouse.sql import run_macros, statement, statements
 from warehouse.tables import (
@@ -39,13 +41,15 @@ REVISION: Final = "revision"
 """Footer key of a raw file: new whenever its rows are."""
 
 _CORE: Final = ("jobs", "job_references", "job_options", "job_states")
-_TYPED_MACROS: Final = {
-    "string": "json_text",
-    "number": "json_number",
-    "integer": "json_whole",
-    "boolean": "json_truth",
-    "array<string>": "json_texts",
+_TYPED_VALUES: Final = {
+    "string": "{}",
+    "number": "finite_number({})",
+    "integer": "whole_number({})",
+    "boolean": "{} = 'true'",
+    "array<string>": "texts_in({})",
 }
+"""By a column's type, its value from the text of a JSON value that has that type."""
+
 _DUCKDB_JSON_TYPES: Final = {
     "string": ["VARCHAR"],
     "number": ["BIGINT", "UBIGINT", "DOUBLE"],
@@ -86,12 +90,16 @@ def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = Fals
         for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS, WALKS):
             run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table, month)}")
         selects = prepare(con, known)
-        rows = {
-            table.name: copy_to(con, table, f"({selects[table.name]})", staging.reserve(table, month), footer)
-            for table in flattened_tables(known)
-        }
+        places = {table.name: staging.reserve(table, month) for table in flattened_tables(known)}
+
+        def write(table: Table) -> int:
+            with side_by_side(con) as own:
+                return copy_to(own, table, f"({selects[table.name]})", places[table.name], footer)
+
+        with ThreadPoolExecutor(month_threads()) as pool:
+            counts = list(pool.map(write, flattened_tables(known)))
         staging.commit()
-    return Flattened(month, made=True, rows=rows)
+    return Flattened(month, made=True, rows=dict(zip(places, counts, strict=True)))
 
 
 def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
@@ -109,7 +117,8 @@ def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
     for name in ("entries", "job_editions"):
         _make(con, name)
     load(con, "snake_names", _snake_names(con))
-    _make(con, "named")
+    for name in ("named", "typed_places"):
+        _make(con, name)
     _make(con, "elements", "VIEW")
     load(con, JOB_MESSAGES.name, _job_messages(con))
     return {
@@ -121,34 +130,48 @@ def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
 
 
 def typed_select(job_type: str, known: Contract) -> str:
-    """The SELECT of a typed table: each column from the field that has a value, the newest edition's first."""
-    columns = [f"{_typed_expression(column, known)} AS {column.name}" for column in known.typed_columns(job_type)]
-    lines = ",\n    ".join(("p.job_id", *columns))
-    return f"""SELECT
-    {lines}
-FROM parsed AS p
+    """The SELECT of a typed table: each value is taken from its place in the part's values."""
+    columns = known.typed_columns(job_type)
+    values = ",\n    ".join(f"{_typed_value(column)} AS {column.name}" for column in columns)
+    parts = {part: [column for column in columns if column.fields[0].part == part] for part in PARTS}
+    items = ",\n        ".join(f"texts_of({part}) AS {part}" for part in PARTS)
+    places = "\n".join(_places(job_type, part, of_part) for part, of_part in parts.items() if of_part)
+    return f"""WITH read AS (
+    SELECT
+        job_id,
+        input_shape,
+        output_shape,
+        option_shape,
+        {items}
+    FROM parsed
+    WHERE type = {quote(job_type)}
+)
+
+SELECT
+    p.job_id,
+    {values}
+FROM read AS p
 INNER JOIN job_editions AS j ON j.job_id = p.job_id
-INNER JOIN shapes AS inputs ON inputs.shape = p.input_shape
-INNER JOIN shapes AS outputs ON outputs.shape = p.output_shape
-INNER JOIN shapes AS options ON options.shape = p.option_shape
-WHERE p.type = {quote(job_type)}"""
+{places}"""
 
 
-def _typed_expression(column: TypedColumn, known: Contract) -> str:
-    items = dict.fromkeys(_item(row, known) for row in column.fields)
-    return f"coalesce({', '.join(f'{_TYPED_MACROS[column.json_type]}({item})' for item in items)})"
+def _typed_value(column: TypedColumn) -> str:
+    part = column.fields[0].part
+    return _TYPED_VALUES[column.json_type].format(f"p.{part}[{PARTS[part]}_places.{column.name}]")
 
 
-def _item(row: Field, known: Contract) -> str:
-    """The JSON value of a field; where its key has another meaning too, only if the record's editions rule that out."""
-    item = f"p.{row.part}[list_position({row.part}.keys, {quote(row.api_field)})]"
-    rivals = known.mask(
-        edition for other in _same_key(row, known) if other.name != row.name for edition in other.editions
+def _places(job_type: str, part: str, columns: Sequence[TypedColumn]) -> str:
+    """The join that tells for each column of a part which of the part's values it takes."""
+    places = ", ".join(
+        f"any_value(place) FILTER (WHERE name = {quote(column.fields[0].name)}) AS {column.name}" for column in columns
     )
-    if not rivals:
-        return item
-    mask = known.mask(row.editions)
-    return f"CASE WHEN j.candidates & {mask} <> 0 AND j.candidates & {rivals} = 0 THEN {item} END"
+    word = PARTS[part]
+    return f"""LEFT JOIN (
+    SELECT shape, candidates, {places}
+    FROM typed_places
+    WHERE type = {quote(job_type)}
+    GROUP BY shape, candidates
+) AS {word}_places ON {word}_places.shape = p.{word}_shape AND {word}_places.candidates = j.candidates"""
 
 
 def _same_key(row: Field, known: Contract) -> Iterator[Field]:
@@ -181,7 +204,14 @@ def _contract_tables(known: Contract) -> dict[str, pa.Table]:
     every = known.mask(known.editions)
     units = {row.path: known.mask(row.editions) for row in known.envelope if row.path.endswith("Units")}
     return {
-        "contract_fields": pa.Table.from_pylist([_field_row(row, known) for row in known.fields]),
+        "contract_fields": pa.Table.from_pylist(
+            [
+                _field_row(row, age, known)
+                for job_type in known.job_types
+                for column in known.typed_columns(job_type)
+                for age, row in enumerate(column.fields)
+            ]
+        ),
         "contract_types": pa.table(
             {
                 "job_type": list(known.job_types),
@@ -213,7 +243,7 @@ def _contract_tables(known: Contract) -> dict[str, pa.Table]:
     }
 
 
-def _field_row(row: Field, known: Contract) -> dict[str, Any]:
+def _field_row(row: Field, age: int, known: Contract) -> dict[str, Any]:
     rivals = list(_same_key(row, known))
     types = (json_type for other in (row, *rivals) for json_type in _DUCKDB_JSON_TYPES[other.json_type])
     return {
@@ -223,12 +253,17 @@ def _field_row(row: Field, known: Contract) -> dict[str, Any]:
         "name": row.name,
         "mask": known.mask(row.editions),
         "rivals": known.mask(edition for other in rivals for edition in other.editions),
+        "other_meanings": known.mask(
+            edition for other in rivals if other.name != row.name for edition in other.editions
+        ),
         "required": row.required,
         "pattern": row.pattern or "",
         "holds": row.holds or "",
         "needs": row.needs or "",
         "json_types": list(dict.fromkeys(types)),
         "is_whole": all(other.json_type == "integer" for other in (row, *rivals)),
+        "column_types": _DUCKDB_JSON_TYPES[row.json_type],
+        "age": age,
     }
 
 
@@ -261,7 +296,7 @@ def _read(con: duckdb.DuckDBPyConnection, torn: Sequence[tuple[str, str]]) -> No
     _make(con, "bodies", "VIEW")
     _make(con, "parsed")
     _make(con, "parts", "VIEW")
-    for name in ("samples", "forms", "shapes"):
+    for name in ("forms", "shapes"):
         _make(con, name)
 
 

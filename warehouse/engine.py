@@ -35,7 +35,7 @@ def connection(
     overflow = spill or Path(tempfile.gettempdir()) / f"jobledger-{uuid.uuid4().hex}"
     con = duckdb.connect(str(database), read_only=read_only)
     try:
-        run(con, "SET TimeZone = 'UTC'")
+        _set_utc(con)
         run(con, f"SET memory_limit = '{os.environ.get('JOBLEDGER_DUCKDB_MEMORY', memory)}'")
         run(con, "SET preserve_insertion_order = true")
         run(con, "SET enable_progress_bar = false")
@@ -48,11 +48,26 @@ def connection(
 @contextmanager
 def month_connection(spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
     """A connection for the work on one month, however large: few threads, and a memory to match."""
-    cores = os.cpu_count() or 1
-    threads = min(cores, THREADS_OF_A_MONTH)
-    with connection(memory=f"{threads * MEGABYTES_A_THREAD}MB", spill=spill) as con:
-        run(con, f"SET threads = {threads}")
+    with connection(memory=f"{month_threads() * MEGABYTES_A_THREAD}MB", spill=spill) as con:
+        run(con, f"SET threads = {month_threads()}")
         yield con
+
+
+def month_threads() -> int:
+    """How many threads the work on one month takes."""
+    return min(os.cpu_count() or 1, THREADS_OF_A_MONTH)
+
+
+@contextmanager
+def side_by_side(con: duckdb.DuckDBPyConnection) -> Generator[duckdb.DuckDBPyConnection]:
+    """Another connection to the same database, for a thread of its own: a connection runs one statement at a time."""
+    with con.cursor() as own:
+        _set_utc(own)
+        yield own
+
+
+def _set_utc(con: duckdb.DuckDBPyConnection) -> None:
+    run(con, "SET TimeZone = 'UTC'")
 
 
 def run(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:

@@ -9,26 +9,23 @@ CREATE OR REPLACE MACRO utc_time(written) AS
         ELSE try_cast(left(written, 16) || ':00' || substr(written, 17) AS TIMESTAMPTZ)
     END;
 
--- What a JSON value says as text: a text without its quotes, anything else as it is written.
-CREATE OR REPLACE MACRO plain_text(item, type) AS
-    CASE
-        WHEN type <> 'VARCHAR' THEN item::VARCHAR
-        WHEN contains(item, '\') THEN item ->> '$'
-        ELSE substr(item, 2, len(item) - 2)
-    END;
+-- What the values of a JSON object say as texts, in their order: a text without its quotes, null for null, anything else as
+-- it is written.
+CREATE OR REPLACE MACRO texts_of(written) AS
+    json_extract_string(written, '$.*');
 
 -- The keys of a record, of its executionInfo and of its specifications.
 CREATE OR REPLACE MACRO record_keys(body) AS
     json_keys(body, ['$', '$.executionInfo', '$.specifications']);
 
--- What stands for all records with the same type, keys and types of values. A list as text is quoted where it needs to be,
--- so different ones never look alike.
+-- What stands for all records with the same type, keys and types of values: 64 bits. A hash takes the elements of a list one
+-- by one, so the lengths tell where each of them ends.
 CREATE OR REPLACE MACRO form(type, keys, types) AS
-    md5_number(concat([type]::VARCHAR, keys::VARCHAR, types::VARCHAR));
+    hash(type, keys, types, len(keys[1]), len(keys[2]));
 
--- The same for a part of the specifications, a JSON object.
-CREATE OR REPLACE MACRO shape(type, part, item) AS
-    md5_number(concat([type, part]::VARCHAR, json_keys(item)::VARCHAR, json_type(item, '$.*')::VARCHAR));
+-- The same for a part of the specifications, a JSON object. It has as many keys as types.
+CREATE OR REPLACE MACRO shape(type, part, written) AS
+    hash(type, part, json_keys(written), json_type(written, '$.*'));
 
 -- A number as text; null where it is none or infinite.
 CREATE OR REPLACE MACRO finite_number(written) AS
@@ -38,27 +35,16 @@ CREATE OR REPLACE MACRO finite_number(written) AS
 CREATE OR REPLACE MACRO json_number(item) AS
     CASE WHEN json_type(item) IN ('BIGINT', 'UBIGINT', 'DOUBLE') THEN finite_number(item::VARCHAR) END;
 
--- A JSON value that is a whole number, written with or without a fraction; null where it is anything else.
-CREATE OR REPLACE MACRO json_whole(item) AS
+-- A number as text that is whole, written with or without a fraction; null where it is not, or too large for 64 bits.
+CREATE OR REPLACE MACRO whole_number(written) AS
     CASE
-        WHEN json_type(item) IN ('BIGINT', 'UBIGINT') THEN try_cast(item::VARCHAR AS BIGINT)
-        WHEN json_number(item) = floor(json_number(item)) THEN try_cast(json_number(item) AS BIGINT)
+        WHEN regexp_full_match(written, '-?[0-9]+') THEN try_cast(written AS BIGINT)
+        WHEN finite_number(written) = floor(finite_number(written)) THEN try_cast(finite_number(written) AS BIGINT)
     END;
 
--- A JSON value that is a text, without its quotes; null where it is anything else.
-CREATE OR REPLACE MACRO json_text(item) AS
-    CASE WHEN json_type(item) = 'VARCHAR' THEN item ->> '$' END;
-
--- A JSON value that is true or false; null where it is anything else.
-CREATE OR REPLACE MACRO json_truth(item) AS
-    CASE WHEN json_type(item) = 'BOOLEAN' THEN item::VARCHAR = 'true' END;
-
--- The texts of a JSON list, null for each element that is none; null where the value is no list.
-CREATE OR REPLACE MACRO json_texts(item) AS
-    CASE
-        WHEN json_type(item) = 'ARRAY'
-            THEN [CASE WHEN json_type(x) = 'VARCHAR' THEN x ->> '$' END for x in from_json(item, '["JSON"]')]
-    END;
+-- The texts of a JSON list, null for each element that is none.
+CREATE OR REPLACE MACRO texts_in(written) AS
+    [CASE json_type(x) WHEN 'VARCHAR' THEN x ->> '$' END for x in json_extract(written, '$[*]')];
 
 -- The step of a JSON path to a key.
 CREATE OR REPLACE MACRO path_step(key) AS

@@ -9,36 +9,53 @@ WITH newest AS (
     ) AS l ON l.job_id = o.job_id AND l.observed_at = o.observed_at
 ),
 
-parts AS (
+read AS (
     SELECT
         job_id,
-        json_extract(body, ['$.specifications.inputs', '$.specifications.outputs', '$.specifications.options']) AS parts
+        body,
+        json_keys(
+            body,
+            ['$.specifications', '$.specifications.inputs', '$.specifications.outputs', '$.specifications.options']
+        ) AS keys
     FROM newest
 ),
 
-items AS (
+typed AS (
     SELECT
         job_id,
-        flatten([json_extract(part, '$.*') for part in parts if json_type(part) = 'OBJECT']) AS items,
-        flatten([json_keys(part) for part in parts if json_type(part) = 'OBJECT']) AS keys,
-        [len(json_keys(part)) - len(list_distinct(json_keys(part))) for part in parts if json_type(part) = 'OBJECT']
-            AS repeated
-    FROM parts
+        body,
+        keys,
+        CASE
+            WHEN len(list_filter(keys[1], lambda key: key NOT IN ('inputs', 'outputs', 'options'))) > 0
+                THEN list_concat(
+                    json_type(body, '$.specifications.inputs.*'),
+                    json_type(body, '$.specifications.outputs.*'),
+                    json_type(body, '$.specifications.options.*')
+                )
+            ELSE json_type(body, '$.specifications.*.*')
+        END AS types
+    FROM read
 ),
 
 in_json AS (
     SELECT
         job_id,
-        coalesce(list_sum([
-            CASE json_type(item)
-                WHEN 'NULL' THEN 0
-                WHEN 'ARRAY' THEN len([x for x in json_extract(item, '$[*]') if json_type(x) <> 'NULL'])
-                ELSE 1
-            END
-            for item in items
-        ]), 0)::BIGINT AS in_json
-    FROM items
-    WHERE coalesce(list_sum(repeated), 0) = 0
+        keys,
+        coalesce(len(list_filter(types, lambda type: type NOT IN ('NULL', 'ARRAY'))), 0)
+        + CASE
+            WHEN list_contains(types, 'ARRAY')
+                THEN list_sum([
+                    len(list_filter(json_type(item, '$[*]'), lambda type: type <> 'NULL'))
+                    for item in flatten([
+                        json_extract(body, '$.specifications.inputs.*'),
+                        json_extract(body, '$.specifications.outputs.*'),
+                        json_extract(body, '$.specifications.options.*')
+                    ])
+                    if json_type(item) = 'ARRAY'
+                ])
+            ELSE 0
+        END AS in_json
+    FROM typed
 ),
 
 in_tables AS (
@@ -47,8 +64,12 @@ in_tables AS (
     GROUP BY job_id
 )
 
-SELECT j.job_id, j.in_json, coalesce(t.in_tables, 0) AS in_tables
+SELECT j.job_id, j.in_json::BIGINT AS in_json, coalesce(t.in_tables, 0) AS in_tables
 FROM in_json AS j
 LEFT JOIN in_tables AS t ON t.job_id = j.job_id
-WHERE j.in_json <> coalesce(t.in_tables, 0)
+WHERE CASE
+    WHEN j.in_json <> coalesce(t.in_tables, 0)
+        THEN len(list_filter(j.keys, lambda of_part: len(of_part) > len(list_distinct(of_part)))) = 0
+    ELSE false
+END
 ORDER BY j.job_id

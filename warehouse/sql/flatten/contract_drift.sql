@@ -159,24 +159,32 @@ form_faults AS (
     WHERE f.candidates <> 0
 ),
 
--- What only the values themselves can tell.
+-- What only the values themselves can tell: whether a number is whole, a list one of texts, a text as its pattern says.
+doubtful AS (
+    SELECT shape, part, api_field, place, json_type, pattern
+    FROM compared
+    WHERE list_contains(json_types, json_type)
+        AND (is_whole OR json_type = 'ARRAY' OR (json_type = 'VARCHAR' AND pattern <> ''))
+),
+
+doubtful_values AS (
+    SELECT p.job_id, d.* EXCLUDE (shape, place), p.items[d.place] AS item
+    FROM (
+        SELECT job_id, shape, texts_of(written) AS items
+        FROM parts
+        WHERE shape IN (SELECT shape FROM doubtful)
+    ) AS p
+    INNER JOIN doubtful AS d ON d.shape = p.shape
+),
+
 value_faults AS (
-    SELECT p.job_id, c.part, c.api_field, 'wrong_type' AS kind
-    FROM parts AS p
-    INNER JOIN compared AS c ON c.shape = p.shape
-    WHERE c.is_whole AND list_contains(c.json_types, c.json_type) AND json_whole(p.items[c.place]) IS NULL
-    UNION ALL
-    SELECT p.job_id, c.part, c.api_field, 'wrong_type'
-    FROM parts AS p
-    INNER JOIN compared AS c ON c.shape = p.shape
-    WHERE c.json_type = 'ARRAY' AND list_contains(c.json_types, 'ARRAY')
-        AND len(list_filter(json_type(p.items[c.place], '$[*]'), lambda x: x NOT IN ('VARCHAR', 'NULL'))) > 0
-    UNION ALL
-    SELECT p.job_id, c.part, c.api_field, 'pattern'
-    FROM parts AS p
-    INNER JOIN compared AS c ON c.shape = p.shape
-    WHERE c.json_type = 'VARCHAR' AND list_contains(c.json_types, 'VARCHAR') AND c.pattern <> ''
-        AND NOT matches_pattern(plain_text(p.items[c.place], c.json_type), c.pattern)
+    SELECT job_id, part, api_field, CASE json_type WHEN 'VARCHAR' THEN 'pattern' ELSE 'wrong_type' END AS kind
+    FROM doubtful_values
+    WHERE CASE json_type
+        WHEN 'VARCHAR' THEN NOT matches_pattern(item, pattern)
+        WHEN 'ARRAY' THEN len(list_filter(json_type(item, '$[*]'), lambda x: x NOT IN ('VARCHAR', 'NULL'))) > 0
+        ELSE whole_number(item) IS NULL
+    END
 ),
 
 per_job AS (
@@ -222,4 +230,6 @@ SELECT
     c.last_job_id,
     left(json_extract(b.body, pointer(c.folder, c.key))::VARCHAR, 200) AS example
 FROM summed AS c
-LEFT JOIN bodies AS b ON b.job_id = c.first_job_id
+LEFT JOIN (
+    SELECT job_id, body FROM bodies WHERE job_id IN (SELECT first_job_id FROM summed)
+) AS b ON b.job_id = c.first_job_id

@@ -1,6 +1,22 @@
 -- Grain: value of an input, output or option: an element of a list, or the value itself where it is no list.
 -- Leaves out: null elements (they keep their place in the ordinals) and empty lists. Deeper values stay JSON text.
-WITH items AS (
+SELECT
+    p.job_id,
+    p.type,
+    n.part,
+    n.api_field,
+    n.name,
+    n.holds,
+    n.json_type,
+    1 AS ordinal,
+    p.items[n.place] AS text
+FROM (SELECT job_id, type, shape, texts_of(written) AS items FROM parts) AS p
+INNER JOIN job_editions AS j ON j.job_id = p.job_id
+INNER JOIN named AS n ON n.shape = p.shape AND n.candidates = j.candidates
+WHERE n.json_type <> 'ARRAY'
+UNION ALL
+SELECT *
+FROM (
     SELECT
         p.job_id,
         p.type,
@@ -8,31 +24,16 @@ WITH items AS (
         n.api_field,
         n.name,
         n.holds,
-        n.json_type,
-        p.items[n.place] AS item
-    FROM parts AS p
+        unnest(json_type(p.items[n.place], '$[*]')) AS json_type,
+        generate_subscripts(json_type(p.items[n.place], '$[*]'), 1) AS ordinal,
+        unnest(json_extract_string(p.items[n.place], '$[*]')) AS text
+    FROM (
+        SELECT job_id, type, shape, texts_of(written) AS items
+        FROM parts
+        WHERE shape IN (SELECT shape FROM named WHERE json_type = 'ARRAY')
+    ) AS p
     INNER JOIN job_editions AS j ON j.job_id = p.job_id
     INNER JOIN named AS n ON n.shape = p.shape AND n.candidates = j.candidates
-),
-
-apart AS (
-    SELECT *, 1 AS ordinal
-    FROM items
-    WHERE json_type <> 'ARRAY'
-    UNION ALL BY NAME
-    SELECT * EXCLUDE (item), nullif(json_type(item), 'NULL') AS json_type, item
-    FROM (
-        SELECT
-            * EXCLUDE (item, json_type),
-            unnest(json_extract(item, '$[*]')) AS item,
-            generate_subscripts(json_extract(item, '$[*]'), 1) AS ordinal
-        FROM items
-        WHERE json_type = 'ARRAY'
-    )
+    WHERE n.json_type = 'ARRAY'
 )
-
-SELECT
-    * EXCLUDE (item),
-    plain_text(item, json_type) AS text
-FROM apart
-WHERE json_type IS NOT NULL
+WHERE json_type <> 'NULL'

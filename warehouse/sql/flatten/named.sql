@@ -10,6 +10,7 @@ WITH forms AS (
 SELECT
     e.shape,
     o.candidates,
+    e.type,
     e.part,
     e.place,
     e.api_field,

@@ -1,8 +1,8 @@
 -- Grain: job of the month (a row of `newest`), its JSON read once.
 -- Lenient: a value of the wrong shape becomes null and the rest of the record stands. API names stay data: `inputs`,
--- `outputs` and `options` are the values (JSON text) in the order of the record. A shape stands for the type, a part, its
--- keys and the types of its values: what the contract says of it holds for every job with the same one, so it is asked
--- once for each shape and not for each job. A `form` is the same for the rest of the record.
+-- `outputs` and `options` are JSON texts. A shape stands for the type, a part, its keys and the types of its values: what the
+-- contract says of it holds for every job with the same one, so it is asked once for each shape and not for each job. A
+-- `form` is the same for the rest of the record.
 WITH read AS (
     SELECT
         * EXCLUDE (body),
@@ -36,9 +36,9 @@ SELECT
     record.executionInfo.endedDateTime AS ended_text,
     record.executionInfo.estimatedUnits AS estimated_units,
     record.executionInfo.processingUnits AS processing_units,
-    json_extract(record.specifications.inputs, '$.*')::VARCHAR[] AS inputs,
-    json_extract(record.specifications.outputs, '$.*')::VARCHAR[] AS outputs,
-    json_extract(record.specifications.options, '$.*')::VARCHAR[] AS options,
+    record.specifications.inputs,
+    record.specifications.outputs,
+    record.specifications.options,
     shape(record.type, 'inputs', record.specifications.inputs) AS input_shape,
     shape(record.type, 'outputs', record.specifications.outputs) AS output_shape,
     shape(record.type, 'options', record.specifications.options) AS option_shape,
