@@ -96,6 +96,7 @@ def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = Fals
             with side_by_side(con) as own:
                 return copy_to(own, table, f"({selects[table.name]})", places[table.name], footer)
 
+        run(con, "SET threads = 1")
         with ThreadPoolExecutor(month_threads()) as pool:
             counts = list(pool.map(write, flattened_tables(known)))
         staging.commit()

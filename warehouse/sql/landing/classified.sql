@@ -1,11 +1,13 @@
 -- Grain: record that this run was shown (a row of `shown`), with what it needs to become a row, or the reason why it cannot.
 -- Leaves out: its body, which is found again by `file` and `line`.
-WITH read AS (
-    SELECT
-        *,
-        CASE WHEN readable AND json_valid(body) THEN json_type(body, $paths) END AS types,
-        CASE WHEN readable AND json_valid(body) THEN json_extract_string(body, $paths) END AS texts
+WITH valid AS (
+    SELECT *, CASE WHEN readable AND json_valid(body) THEN body END AS record
     FROM shown
+),
+
+read AS (
+    SELECT * EXCLUDE (record), json_type(record, $paths) AS types, json_extract_string(record, $paths) AS texts
+    FROM valid
 ),
 
 named AS (
