@@ -38,8 +38,9 @@ class Column:
 class Table:
     """A table of the lake. `grain` says what one row is; `key` names the columns that tell rows apart.
 
-    `monthly` tables have one file for each month of job creation (UTC), the others one file. `order` is how rows lie in
-    a file, so that the same content always gives the same bytes.
+    `monthly` tables have one file for each month of job creation (UTC), the others one file. `sorted_by` is how rows
+    lie in a file, so that the same content always gives the same bytes: by the key, unless another order lets readers
+    pass over what they do not ask for.
     """
 
     name: str
@@ -49,11 +50,19 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     monthly: bool = True
+    sorted_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names) or set(self.key) - set(names):
             raise ValueError(f"table {self.name}: its columns repeat or its key is not among them")
+        if self.sorted_by and set(self.sorted_by) != set(self.key):
+            raise ValueError(f"table {self.name}: it is sorted by other columns than its key has")
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The columns that its rows are sorted by."""
+        return self.sorted_by or self.key
 
     @property
     def comment(self) -> str:

@@ -74,6 +74,10 @@ class Lake:
         files = [file for file in (self.path(table, month) for month in months) if file.exists()]
         return parquet_source(files) if files else f"({table.empty_select})"
 
+    def row_count(self, table: Table) -> int:
+        """The rows of all files of a table, as their footers tell."""
+        return sum(int(pq.read_metadata(file).num_rows) for file in self.files(table))
+
     def metadata(self, table: Table, month: str | None = None) -> dict[str, str]:
         """What was written into the footer of a table's file beside its rows; empty where there is no file."""
         place = self.path(table, month)
@@ -163,7 +167,7 @@ def copy_to(
     *,
     ordered: bool = False,
 ) -> int:
-    """Writes `rows` (a name, or a SELECT in brackets) as a table's Parquet file, in the order of its key; gives
+    """Writes `rows` (a name, or a SELECT in brackets) as a table's Parquet file, in the table's order; gives
     their count. Rows that are `ordered` already are not sorted again.
     """
     entries = ", ".join(f"{quote(key)}: {quote(value)}" for key, value in footer(metadata or {}).items())
@@ -171,7 +175,7 @@ def copy_to(
         f"FORMAT parquet, COMPRESSION {COMPRESSION}, COMPRESSION_LEVEL {COMPRESSION_LEVEL}, "
         f"ROW_GROUP_SIZE {ROW_GROUP_SIZE}" + (f", KV_METADATA {{{entries}}}" if entries else "")
     )
-    order = "" if ordered else f" ORDER BY {', '.join(table.key)}"
+    order = "" if ordered else f" ORDER BY {', '.join(table.order)}"
     select = f"SELECT {table.typed_select} FROM {rows}{order}"
     return int(run(con, f"COPY ({select}) TO {quote(str(path))} ({options})")[0][0])
 

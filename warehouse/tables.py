@@ -109,6 +109,7 @@ JOB_REFERENCES: Final = Table(
     meaning="The values of the jobs' inputs and outputs, in their newest version.",
     grain="value of an input or output",
     key=("job_id", "direction", "api_field", "ordinal"),
+    sorted_by=("direction", "job_id", "api_field", "ordinal"),
     columns=(
         Column("job_id", "VARCHAR", "Id of the job"),
         Column("type", "VARCHAR", "Kind of the job"),

@@ -12,12 +12,16 @@ WITH named AS MATERIALIZED (
         detector_version,
         reference
     FROM job_references
-    WHERE
-        reference IS NOT NULL
-        AND (
-            direction = 'input' AND kind = 'detector' AND role <> 'detector_name'
-            OR direction = 'output' AND role = 'detector'
-        )
+    WHERE direction = 'input' AND kind = 'detector' AND role <> 'detector_name' AND reference IS NOT NULL
+    UNION ALL
+    SELECT
+        job_id,
+        direction,
+        coalesce(detector_name, reference) AS detector_name,
+        detector_version,
+        reference
+    FROM job_references
+    WHERE direction = 'output' AND role = 'detector' AND reference IS NOT NULL
 ),
 
 used AS (
