@@ -1,22 +1,25 @@
 """Making the marts: each is one SELECT over the lake, made again only when something that it reads has changed.
 
 A mart is written straight to its file, and the marts behind it read it from there: no table is held in memory. What a
-mart was made from stands in its file's footer: its SQL and sources, and apart from them the time, if it depends on it.
+file was made from stands in its footer: its SQL and sources, and apart from them the time, if it depends on it. First it
+is decided which files have to be made, then they are made.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from warehouse.declaration import Table
-from warehouse.engine import connection, load, run
+from warehouse.engine import connection, core_count, load, run, side_by_side
 from warehouse.lake import Lake, copy_to, parquet_source
 from warehouse.marts import Mart
 from warehouse.tables import WALKS
@@ -24,6 +27,17 @@ from warehouse.tables import WALKS
 MADE_FROM: Final = "made_from"
 MADE_AT: Final = "made_at"
 AS_OF: Final = "as_of"
+
+
+class _Piece(NamedTuple):
+    """A file of a mart: that of a month ('YYYY-MM'), or the only one."""
+
+    mart: Mart
+    month: str | None
+
+    @property
+    def place(self) -> tuple[str, str | None]:
+        return self.mart.name, self.month
 
 
 def as_of(con: duckdb.DuckDBPyConnection, lake: Lake) -> datetime | None:
@@ -39,36 +53,102 @@ def make_marts(
 
     `tables` are the tables of the ledger by name. The caller holds the lock of what is not monthly.
     """
-    made: dict[str, int | None] = {}
     with connection() as con, lake.staging() as staging:
         clock = as_of(con, lake)
         _set_clock(con, "clock", clock)
-        footers: dict[str, dict[str, str]] = {}
-        staged: dict[str, Path] = {}
+        making = _Making(lake, tables)
         for mart in marts:
-            footer = footers[mart.name] = _footer(lake, mart, tables, clock, footers)
-            had = lake.metadata(mart.table)
-            for name in mart.reads:
-                _view(con, name, parquet_source([staged[name]]) if name in staged else lake.source(tables[name]))
-            if not force and (had == footer or _holds(con, lake, mart, had, footer)):
-                footers[mart.name] = had
-                made[mart.name] = None
-                continue
-            place = staging.reserve(mart.table)
-            made[mart.name] = copy_to(con, mart.table, f"({mart.sql})", place, footer)
-            staged[mart.name] = place
+            for month in making.months_of(mart):
+                piece = _Piece(mart, month)
+                footer, had = making.footer(piece, clock), lake.metadata(mart.table, month)
+                if not force and (had == footer or _holds(con, making, mart, had, footer)):
+                    making.footers[piece.place] = had
+                else:
+                    making.footers[piece.place] = footer
+                    making.staged[piece.place] = staging.reserve(mart.table, month)
+        making.write(con, marts)
         staging.commit()
-    return made
+    made = {name for name, _ in making.staged}
+    return {mart.name: lake.row_count(mart.table) if mart.name in made else None for mart in marts}
+
+
+class _Making:
+    """The files of marts that are to be made: `staged` by mart and month, and what every file is made from."""
+
+    def __init__(self, lake: Lake, tables: Mapping[str, Table]) -> None:
+        self.lake = lake
+        self.tables = tables
+        self.footers: dict[tuple[str, str | None], dict[str, str]] = {}
+        self.staged: dict[tuple[str, str | None], Path] = {}
+
+    def months_of(self, mart: Mart) -> Sequence[str | None]:
+        """The months of which a mart has, or will have, a file; [None] where it is not monthly."""
+        if not mart.table.monthly:
+            return [None]
+        return sorted({month for name in mart.reads for month in self.lake.months(self.tables[name])})
+
+    def footer(self, piece: _Piece, clock: datetime | None) -> dict[str, str]:
+        """What a file would be made from. The walks are part of the time: every run adds some to them."""
+        mart, month = piece
+        timeless = [name for name in sorted(mart.reads) if not (mart.timely and name == WALKS.name)]
+        parts = [mart.sql, mart.holds_sql or "", *(self._version(self.tables[name], month) for name in timeless)]
+        footer = {MADE_FROM: _digest(parts)}
+        if mart.timely:
+            walks = self._version(WALKS, month) if WALKS.name in mart.reads else ""
+            footer |= {MADE_AT: _digest([str(clock), walks]), AS_OF: clock.isoformat() if clock else ""}
+        return footer
+
+    def write(self, con: duckdb.DuckDBPyConnection, marts: Sequence[Mart]) -> None:
+        """Writes all files: those of single months first, small and many, side by side; then the others in order."""
+        pieces = [_Piece(mart, month) for mart in marts for month in self.months_of(mart)]
+        wanted = [piece for piece in pieces if piece.place in self.staged]
+        with ThreadPoolExecutor(core_count()) as pool:
+            list(pool.map(partial(self._write, con), (piece for piece in wanted if piece.month)))
+        for piece in wanted:
+            if piece.month is None:
+                self._write(con, piece)
+
+    def view(self, con: duckdb.DuckDBPyConnection, name: str, month: str | None = None) -> None:
+        """Lets a connection see a table under its name: the files that are there, or those that come in their place."""
+        table = self.tables[name]
+        months = [month] if month or not table.monthly else self._months(table)
+        places = [self.staged.get((name, found)) or self.lake.path(table, found) for found in months]
+        files = [place for place in places if place.exists()]
+        _view(con, name, parquet_source(files) if files else f"({table.empty_select})")
+
+    def _write(self, con: duckdb.DuckDBPyConnection, piece: _Piece) -> None:
+        with side_by_side(con) as own:
+            for name in piece.mart.reads:
+                self.view(own, name, piece.month)
+            table, place = piece.mart.table, self.staged[piece.place]
+            copy_to(own, table, f"({piece.mart.sql})", place, self.footers[piece.place])
+
+    def _months(self, table: Table) -> list[str]:
+        """The months of a table, those to come included."""
+        to_come = {month for name, month in self.staged if name == table.name and month}
+        return sorted({*self.lake.months(table), *to_come})
+
+    def _version(self, table: Table, month: str | None) -> str:
+        """Changes with a table's rows: for a mart it is what it was made from, for the others their files."""
+        if table.group == "marts":
+            months = [month] if month or not table.monthly else self._months(table)
+            found = (self.footers.get((table.name, each)) or self.lake.metadata(table, each) for each in months)
+            return str([sorted(footer.items()) for footer in found])
+        files = [self.lake.path(table, month)] if month else self.lake.files(table)
+        stamps = ((file, file.stat()) for file in files if file.exists())
+        return " ".join(f"{file} {status.st_size} {status.st_mtime_ns}" for file, status in stamps)
 
 
 def _holds(
-    con: duckdb.DuckDBPyConnection, lake: Lake, mart: Mart, had: Mapping[str, str], footer: Mapping[str, str]
+    con: duckdb.DuckDBPyConnection, making: _Making, mart: Mart, had: Mapping[str, str], footer: Mapping[str, str]
 ) -> bool:
     """Whether only the time differs, and the mart says that its rows are the same all the same."""
     if mart.holds_sql is None or had.get(MADE_FROM) != footer[MADE_FROM]:
         return False
     _set_clock(con, "earlier_clock", datetime.fromisoformat(had[AS_OF]) if had.get(AS_OF) else None)
-    _view(con, "earlier", lake.source(mart.table))
+    _view(con, "earlier", making.lake.source(mart.table))
+    for name in mart.reads:
+        making.view(con, name)
     return run(con, mart.holds_sql)[0][0] is True
 
 
@@ -78,31 +158,6 @@ def _set_clock(con: duckdb.DuckDBPyConnection, name: str, at: datetime | None) -
 
 def _view(con: duckdb.DuckDBPyConnection, name: str, source: str) -> None:
     run(con, f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {source}")
-
-
-def _footer(
-    lake: Lake,
-    mart: Mart,
-    tables: Mapping[str, Table],
-    clock: datetime | None,
-    footers: Mapping[str, Mapping[str, str]],
-) -> dict[str, str]:
-    """What the mart would be made from. The walks are part of the time: every run adds some to them."""
-    timeless = [name for name in sorted(mart.reads) if not (mart.timely and name == WALKS.name)]
-    parts = [mart.sql, mart.holds_sql or "", *(_version(lake, tables[name], footers) for name in timeless)]
-    footer = {MADE_FROM: _digest(parts)}
-    if mart.timely:
-        walks = _version(lake, WALKS, footers) if WALKS.name in mart.reads else ""
-        footer |= {MADE_AT: _digest([str(clock), walks]), AS_OF: clock.isoformat() if clock else ""}
-    return footer
-
-
-def _version(lake: Lake, table: Table, footers: Mapping[str, Mapping[str, str]]) -> str:
-    """Changes with a table's rows: for a mart it is what it was made from, for the others their files."""
-    if table.group == "marts":
-        return str(sorted((footers.get(table.name) or lake.metadata(table)).items()))
-    stamps = ((file, file.stat()) for file in lake.files(table))
-    return " ".join(f"{file} {status.st_size} {status.st_mtime_ns}" for file, status in stamps)
 
 
 def _digest(parts: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
@@ -61,13 +62,17 @@ def _kept(lake: Lake, tables: Sequence[Table], month: str | None) -> Generator[L
     """The files of some tables as they are now, linked aside for as long as the block lasts; a lake of their own."""
     with lake.scratch(f"{month or 'marts'}.replay") as folder:
         kept = Lake(folder)
-        for table in tables:
-            file = lake.path(table, month)
-            if file.exists():
-                place = kept.path(table, month)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                os.link(file, place)
+        for file in (file for table in tables for file in _files(lake, table, month)):
+            place = folder / file.relative_to(lake.data)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, place)
         yield kept
+
+
+def _files(lake: Lake, table: Table, month: str | None) -> list[Path]:
+    """The files of a table that are there: that of a month, or all."""
+    files = lake.files(table)
+    return [file for file in files if file == lake.path(table, month)] if month else files
 
 
 def _compare(difference: Difference, table: Table, before: str, after: str) -> None:

@@ -55,7 +55,12 @@ def month_connection(spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]
 
 def month_threads() -> int:
     """How many threads the work on one month takes."""
-    return min(os.cpu_count() or 1, THREADS_OF_A_MONTH)
+    return min(core_count(), THREADS_OF_A_MONTH)
+
+
+def core_count() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

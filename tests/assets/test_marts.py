@@ -18,11 +18,13 @@ from tests.warehouse.mart_worlds import AS_OF, HOUR, Row, grouped, job, month_of
 from warehouse.contract import contract
 from warehouse.engine import arrow, connection
 from warehouse.lake import Lake
+from warehouse.marts import Mart
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.tables import JOB_REFERENCES, JOBS, WALKS
 
 TABLES = {table.name: table for table in all_tables(contract())}
 DAY = timedelta(days=1)
+MONTHLY = [mart for mart in MARTS if mart.table.monthly]
 OF_OPEN_JOBS = {"duration_stats", "hourly_load", "open_jobs"}
 
 
@@ -156,6 +158,28 @@ def test_the_durations_are_made_again_where_the_time_goes_back(tmp_path: Path) -
     write_walk(lake, AS_OF - 3 * DAY + HOUR)
     assert made(lake) >= OF_OPEN_JOBS
     assert_as_from_scratch(lake, tmp_path / "b")
+
+
+def test_only_the_months_that_changed_are_made_again_where_a_mart_is_monthly(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "a")
+    early = [finished(number) | {"created_at": AS_OF - 40 * DAY} for number in range(30)]
+    late = [finished(number) for number in range(30, 60)]
+    write_jobs(lake, [*early, *late])
+    write_walk(lake, AS_OF)
+    assert {"units_by_month", "unit_changes", "units_by_day"} <= made(lake)
+    before = stamps(lake, MONTHLY)
+    late[0] |= {"units": 1234.5}
+    write_jobs(lake, [*early, *late])
+    assert {"units_by_month", "unit_changes", "units_by_day"} <= made(lake)
+    touched = {path.parent.name for path, stamp in stamps(lake, MONTHLY).items() if before[path] != stamp}
+    assert touched == {f"created_month={month_of(late[0]['created_at'])}"}
+    assert_as_from_scratch(lake, tmp_path / "b")
+
+
+def stamps(lake: Lake, marts: Sequence[Mart]) -> dict[Path, tuple[int, int]]:
+    """What tells whether a file of these marts was touched."""
+    files = (file for mart in marts for file in lake.files(mart.table))
+    return {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in files}
 
 
 @pytest.mark.parametrize("seed", range(12))

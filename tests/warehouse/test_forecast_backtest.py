@@ -19,7 +19,7 @@ from tests.warehouse.mart_ledger import ledger, rows
 from tests.warehouse.mart_worlds import Row
 from warehouse.marts.forecast import FORECAST_MARTS
 
-(UNIT_FORECAST,) = FORECAST_MARTS
+UNITS_BY_DAY, UNIT_FORECAST = FORECAST_MARTS
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 DAYS = (7, 14, 21)
 METHODS = {
@@ -49,7 +49,8 @@ def jobs_of(world: World) -> Iterator[Row]:
 @cache
 def backtest(seed: int, months: int) -> tuple[Row, ...]:
     """The backtest of a world with as many jobs a month as the sandbox has: all together, and each iTwin."""
-    found = rows(ledger({"jobs": list(jobs_of(World(seed=seed, months=months)))}, NOW), UNIT_FORECAST)
+    jobs = list(jobs_of(World(seed=seed, months=months)))
+    found = rows(ledger({"jobs": jobs}, NOW, [UNITS_BY_DAY]), UNIT_FORECAST)
     return tuple(row for row in found if row["kind"] == "backtest")
 
 

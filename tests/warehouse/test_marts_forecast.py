@@ -15,7 +15,7 @@ from tests.warehouse.mart_ledger import ledger, rows
 from tests.warehouse.mart_worlds import Row, grouped, job, world
 from warehouse.marts.forecast import FORECAST_MARTS
 
-(UNIT_FORECAST,) = FORECAST_MARTS
+UNITS_BY_DAY, UNIT_FORECAST = FORECAST_MARTS
 DAY = timedelta(days=1)
 ESTIMATED, PROCESSING = "estimatedUnits", "processingUnits"
 
@@ -33,16 +33,21 @@ def month_start(at: datetime, months: int = 0) -> datetime:
     return datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
 
 
-def is_known(row: Row, by: datetime, as_of: datetime) -> bool:
+def day_end(at: datetime) -> datetime:
+    """The end of the UTC day of `at`: what was created or ended by then counts as seen at `at`."""
+    return midnight(at.date()) + DAY
+
+
+def is_known(row: Row, by: datetime) -> bool:
     """Whether the job's units, or that it has none, are known at `by`."""
     if row["ended_at"] is None:
         return row["outcome"] != "open" or row.get("units") is not None
-    return row["ended_at"] < min(by, as_of)
+    return row["ended_at"] < by
 
 
 def known_source(jobs: Sequence[Row], as_of: datetime) -> str | None:
     today = midnight(as_of.date())
-    known = [row for row in jobs if row.get("units") is not None and is_known(row, as_of, as_of)]
+    known = [row for row in jobs if row.get("units") is not None and is_known(row, day_end(as_of))]
     recent = Counter(row["units_source"] for row in known if row["created_at"] >= today - 56 * DAY)
 
     def rank(source: str) -> tuple[int, date, str]:
@@ -53,7 +58,7 @@ def known_source(jobs: Sequence[Row], as_of: datetime) -> str | None:
 
 
 def expected_forecast(jobs: Sequence[Row], as_of: datetime | None) -> list[Row]:
-    seen = [row for row in jobs if as_of and row["created_at"] < as_of]
+    seen = [row for row in jobs if as_of and row["created_at"] < day_end(as_of)]
     source = known_source(seen, as_of) if as_of else None
     if not as_of or source is None:
         return []
@@ -64,7 +69,7 @@ def expected_forecast(jobs: Sequence[Row], as_of: datetime | None) -> list[Row]:
         if midnight(first.date()) < month_start(start, -1):
             cuts += [("backtest", start, start + day * DAY) for day in (7, 14, 21)]
     made = [Cut(seen, source, as_of, kind, start, at) for kind, start, at in cuts]
-    found = [cut.row(name) for cut in made for name in itwins(seen, cut.start, cut.at)]
+    found = [cut.row(name) for cut in made for name in itwins(seen, cut)]
     return [{name: value for name, value in widened(row, found).items() if name != "margin"} for row in found]
 
 
@@ -92,9 +97,9 @@ def quantile(values: Sequence[float], share: float) -> float:
     return low + (high - low) * (place - math.floor(place))
 
 
-def itwins(jobs: Sequence[Row], start: datetime, at: datetime) -> set[str]:
-    since = min(midnight(at.date()) - 56 * DAY, month_start(start, -1))
-    return {"all"} | {row["itwin_id"] for row in jobs if since <= row["created_at"] < at}
+def itwins(jobs: Sequence[Row], cut: Cut) -> set[str]:
+    since = min(cut.whole - 56 * DAY, month_start(cut.start, -1))
+    return {"all"} | {row["itwin_id"] for row in jobs if since <= row["created_at"] < cut.until}
 
 
 class Cut:
@@ -112,14 +117,14 @@ class Cut:
         self.usual = self._usual()
 
     def known(self, row: Row) -> bool:
-        return is_known(row, self.until, self.as_of)
+        return is_known(row, self.until)
 
     def units(self, row: Row) -> float:
         known = row["units_source"] == self.source and row.get("units") is not None
         return billionths(row["units"]) if known else 0.0
 
     def finished(self, row: Row) -> bool:
-        return row["outcome"] != "open" and is_known(row, self.until, self.as_of)
+        return row["outcome"] != "open" and is_known(row, self.until)
 
     def _usual(self) -> dict[str | None, tuple[float, float]]:
         ended = [
@@ -209,7 +214,7 @@ class Cut:
         if self.kind == "forecast":
             return dict.fromkeys(names)
         month = [row for row in members if self.start <= row["created_at"] < self.end]
-        known = [row for row in month if is_known(row, self.as_of, self.as_of)]
+        known = [row for row in month if is_known(row, day_end(self.as_of))]
         finished = [row for row in known if row["outcome"] != "open"]
         actual = sum(self.units(row) for row in known)
         error = said["expected_units"] - actual
@@ -234,6 +239,11 @@ def spread(values: Sequence[float]) -> float:
         return math.nan
     mean = sum(values) / len(values)
     return sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+
+
+def forecast(jobs: Sequence[Row], as_of: datetime | None) -> list[Row]:
+    """What unit_forecast gives, made from the units_by_day of these jobs."""
+    return rows(ledger({"jobs": jobs}, as_of, [UNITS_BY_DAY]), UNIT_FORECAST)
 
 
 def assert_alike(found: Sequence[Row], expected: Sequence[Row]) -> None:
@@ -290,14 +300,57 @@ def busy_world(seed: int, days: int, start: datetime) -> list[Row]:
 )
 def test_unit_forecast_is_that_of_plain_python(seed: int, days: int, as_of: datetime) -> None:
     jobs = busy_world(seed, days, datetime(2023, 11, 15, tzinfo=UTC))
-    assert_alike(rows(ledger({"jobs": jobs}, as_of), UNIT_FORECAST), expected_forecast(jobs, as_of))
+    assert_alike(forecast(jobs, as_of), expected_forecast(jobs, as_of))
+
+
+def expected_days(jobs: Sequence[Row]) -> list[Row]:
+    """units_by_day, group by group."""
+
+    def key(row: Row) -> tuple[Any, ...]:
+        ended = row["ended_at"]
+        shows = row["outcome"] != "open" or row.get("units") is not None
+        known = midnight((ended or row["created_at"]).date()) if ended or shows else None
+        return midnight(row["created_at"].date()), row["itwin_id"], row["type"], known, row["units_source"]
+
+    found = []
+    for values, members in grouped(jobs, key).items():
+        told = [row for row in members if row.get("units") is not None]
+        finished = [row for row in told if row["outcome"] != "open"]
+        costs = [billionths(row["units"]) for row in finished]
+        counts = {
+            "jobs": len(members),
+            "finished": sum(row["outcome"] != "open" for row in members),
+            "with_units": len(told),
+            "finished_with_units": len(finished),
+            "units": sum(billionths(row["units"]) for row in told) if told else None,
+            "finished_units": sum(costs) if costs else None,
+            "finished_squares": sum(cost**2 for cost in costs) if costs else None,
+        }
+        found.append(dict(zip(UNITS_BY_DAY.table.key, values, strict=True)) | counts)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_units_by_day_is_that_of_plain_python(seed: int) -> None:
+    jobs = [*busy_world(seed, 40, datetime(2024, 2, 10, tzinfo=UTC)), *world(seed)]
+    found = {
+        tuple(row[name] for name in UNITS_BY_DAY.table.key): row
+        for row in rows(ledger({"jobs": jobs}, None), UNITS_BY_DAY)
+    }
+    expected = {tuple(row[name] for name in UNITS_BY_DAY.table.key): row for row in expected_days(jobs)}
+    assert found.keys() == expected.keys()
+    for key, row in found.items():
+        assert row == {
+            name: pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
+            for name, value in expected[key].items()
+        }
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_unit_forecast_is_that_of_plain_python_where_jobs_have_edges(seed: int) -> None:
     jobs = world(seed)
     as_of = datetime(2025, 4, 2, 10, 20, 30, 123457, UTC)
-    assert_alike(rows(ledger({"jobs": jobs}, as_of), UNIT_FORECAST), expected_forecast(jobs, as_of))
+    assert_alike(forecast(jobs, as_of), expected_forecast(jobs, as_of))
 
 
 @pytest.mark.parametrize(
@@ -314,7 +367,7 @@ def test_unit_forecast_is_that_of_plain_python_where_jobs_have_edges(seed: int) 
     ids=["empty", "empty after a walk", "no complete walk", "no units"],
 )
 def test_there_is_no_forecast_without_a_clock_or_units(jobs: list[Row], as_of: datetime | None) -> None:
-    assert rows(ledger({"jobs": jobs}, as_of), UNIT_FORECAST) == []
+    assert forecast(jobs, as_of) == []
 
 
 def growing_world(seed: int) -> list[Row]:
@@ -379,14 +432,14 @@ _BACKTESTS: dict[int, list[Row]] = {}
 def backtest(seed: int) -> list[Row]:
     """The backtest rows of a growing world, made once."""
     if seed not in _BACKTESTS:
-        con = ledger({"jobs": growing_world(seed)}, datetime(2025, 6, 20, 12, tzinfo=UTC))
-        _BACKTESTS[seed] = [row for row in rows(con, UNIT_FORECAST) if row["kind"] == "backtest"]
+        found = forecast(growing_world(seed), datetime(2025, 6, 20, 12, tzinfo=UTC))
+        _BACKTESTS[seed] = [row for row in found if row["kind"] == "backtest"]
     return _BACKTESTS[seed]
 
 
 def test_the_forecasts_of_the_itwins_add_up_to_that_of_all() -> None:
-    con = ledger({"jobs": growing_world(7)[-9000:]}, datetime(2025, 6, 12, 15, tzinfo=UTC))
-    found = [row for row in rows(con, UNIT_FORECAST) if row["kind"] == "forecast"]
+    made = forecast(growing_world(7)[-9000:], datetime(2025, 6, 12, 15, tzinfo=UTC))
+    found = [row for row in made if row["kind"] == "forecast"]
     for column in ("jobs", "units_so_far", "open_units", "remaining_units", "expected_units"):
         every: Any = {row["itwin_id"]: row[column] for row in found}
         total = every.pop("all")
@@ -400,5 +453,5 @@ def test_the_same_jobs_give_the_same_digits_in_whatever_order_they_are_read() ->
         row["units"] = round(row["units"] * 1.37, 4)
     for seed in range(3):
         random.Random(seed).shuffle(jobs)
-        found.append(rows(ledger({"jobs": jobs}, datetime(2025, 6, 12, 15, tzinfo=UTC)), UNIT_FORECAST))
+        found.append(forecast(jobs, datetime(2025, 6, 12, 15, tzinfo=UTC)))
     assert found[0] == found[1] == found[2]

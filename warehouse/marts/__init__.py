@@ -4,6 +4,9 @@ A mart is a declaration (in one of the modules here) and a `.sql` file of the sa
 view for each table that the mart reads, and the one-row view `clock(as_of)`: the end of the newest complete walk, null
 before there is one. Nothing here runs the SQL; that is the work of `assets.marts`.
 
+A mart whose table is monthly is made month by month: its SELECT sees one month of each table that it reads, all of them
+monthly, and only the months that changed are made again.
+
 A mart that depends on the time may have a second file, `<name>_holds.sql`: one SELECT of one boolean that says whether
 its rows, made at an earlier time from the same tables, are what the mart's SELECT would give now. It sees the same
 views, `earlier` (those rows) and `earlier_clock(as_of)`. Where it cannot tell, it says no.
@@ -29,6 +32,10 @@ class Mart:
     reads: tuple[str, ...]
     timely: bool
     may_hold: bool = False
+
+    def __post_init__(self) -> None:
+        if self.table.monthly and self.timely:
+            raise ValueError(f"mart {self.name}: a month is not made again because time goes on")
 
     @property
     def name(self) -> str:

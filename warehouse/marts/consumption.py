@@ -24,7 +24,6 @@ UNITS_BY_MONTH: Final = Table(
     "consumption stand apart. Summed over any grouping, the totals are those of all jobs.",
     grain="month of creation, iTwin, type and user",
     key=("month", "itwin_id", "type", "user_id"),
-    monthly=False,
     columns=(
         Column("month", "VARCHAR", "Month of creation in UTC, YYYY-MM"),
         Column("itwin_id", "VARCHAR", "iTwin that the jobs belong to"),
@@ -54,7 +53,6 @@ UNIT_CHANGES: Final = Table(
     "are no numbers, and changes between two observations that were undone before the second.",
     grain="version of a job with other units than the version before",
     key=("job_id", "changed_at"),
-    monthly=False,
     columns=(
         Column("job_id", "VARCHAR", "Id of the job"),
         Column("itwin_id", "VARCHAR", "iTwin that the job belongs to"),

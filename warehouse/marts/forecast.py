@@ -1,4 +1,4 @@
-"""The mart that looks ahead: the units of the current month, and how far to trust the figure."""
+"""The marts that look ahead: the units of the current month, how far to trust the figure, and what it is made from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,36 @@ from typing import Final
 
 from warehouse.declaration import Column, Table
 from warehouse.marts import Mart
+
+UNITS_BY_DAY: Final = Table(
+    name="units_by_day",
+    group="marts",
+    meaning="What the jobs created on a day tell of their units, by the day from which on it was known: what "
+    "unit_forecast is made from. Every job counts once, vanished ones too. Estimates and consumption stand apart.",
+    grain="day of creation, iTwin, type, day of knowledge and kind of units",
+    key=("created_day", "itwin_id", "type", "known_day", "units_source"),
+    columns=(
+        Column("created_day", "TIMESTAMPTZ", "Start of the UTC day on which the jobs were created"),
+        Column("itwin_id", "VARCHAR", "iTwin that the jobs belong to"),
+        Column("type", "VARCHAR", "Kind of the jobs"),
+        Column(
+            "known_day",
+            "TIMESTAMPTZ",
+            "Start of the UTC day on which they ended; that of creation where the end is not known, or where they are "
+            "open and show units already; null for other open jobs",
+        ),
+        Column("units_source", "VARCHAR", "'estimatedUnits' or 'processingUnits'; null where they tell no units"),
+        Column("jobs", "BIGINT", "Jobs", "jobs"),
+        Column("finished", "BIGINT", "Those of them in a terminal state", "jobs"),
+        Column("with_units", "BIGINT", "Those of all of them that tell units", "jobs"),
+        Column("finished_with_units", "BIGINT", "Those of the finished ones that tell units", "jobs"),
+        Column(
+            "units", "DOUBLE", "Sum of their units, each as a whole number of billionths; null without any", "units"
+        ),
+        Column("finished_units", "DOUBLE", "The same of the finished ones", "units"),
+        Column("finished_squares", "DOUBLE", "Sum of the squares of the finished ones' units", "units^2"),
+    ),
+)
 
 UNIT_FORECAST: Final = Table(
     name="unit_forecast",
@@ -16,7 +46,7 @@ UNIT_FORECAST: Final = Table(
     "7, 14 and 21 of up to 24 months that are over. A job counts in the month of its creation. Counts one "
     "kind of units alone (units_source: that of most jobs with units of the last eight weeks). A backtest "
     "takes units as they are known today, of the jobs that had ended by its day. Leaves out jobs created "
-    "after as_of, iTwins without jobs in those weeks, and backtests of the ledger's first two months.",
+    "after the day of as_of, iTwins without jobs in those weeks, and backtests of the ledger's first two months.",
     grain="kind, month of creation, iTwin (or 'all') and day up to which jobs are counted",
     key=("kind", "month", "itwin_id", "day"),
     columns=(
@@ -53,4 +83,7 @@ UNIT_FORECAST: Final = Table(
     ),
 )
 
-FORECAST_MARTS: Final = (Mart(UNIT_FORECAST, reads=("jobs",), timely=True),)
+FORECAST_MARTS: Final = (
+    Mart(UNITS_BY_DAY, reads=("jobs",), timely=False),
+    Mart(UNIT_FORECAST, reads=("units_by_day",), timely=True),
+)

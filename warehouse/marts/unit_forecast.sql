@@ -13,9 +13,8 @@
 --   with the variance of their weekday, and the error of the weekday's mean and the spread of the open jobs are added.
 --   Where backtests of six or more cuts in months before missed more, it is as wide as held 80 % of them.
 --   A backtest takes units as they are known today, of the jobs that had ended by its cut.
--- Sums are exact, so that the same jobs give the same digits in whatever order they are read: units are added up as
---   whole billionths (doubles hold 9 million units of them), and what is not whole is added up in a fixed order.
--- Leaves out: jobs created after as_of; the other kind of units; iTwins without jobs in those weeks; an expectation
+-- Sums are exact, as in units_by_day: units are added up as whole billionths, what is not whole in a fixed order.
+-- Leaves out: jobs created after the day of as_of; the other kind of units; iTwins without jobs in those weeks; an expectation
 --   with less than a week of history, an interval with less than two; backtests of the ledger's first two months (the
 --   month before them is not whole), and of months more than 24 back. No rows before a complete walk, nor where no job
 --   has units.
@@ -38,40 +37,28 @@ clock_day AS (
     WHERE as_of IS NOT NULL
 ),
 
--- known_day: from the end of this day on, the job's units (or that it has none) are known.
-seen AS MATERIALIZED (
-    SELECT
-        jobs.itwin_id,
-        coalesce(jobs.type, '') AS type,
-        epoch_us(jobs.created_at) // 86400000000 AS created_day,
-        CASE
-            WHEN jobs.ended_at < clock_day.as_of THEN epoch_us(jobs.ended_at) // 86400000000
-            WHEN jobs.ended_at IS NULL AND (jobs.outcome <> 'open' OR jobs.units IS NOT NULL)
-                THEN epoch_us(jobs.created_at) // 86400000000
-        END AS known_day,
-        jobs.outcome <> 'open' AND coalesce(jobs.ended_at < clock_day.as_of, TRUE) AS is_finished,
-        CASE WHEN coalesce(jobs.ended_at < clock_day.as_of, TRUE) THEN round(jobs.units * 1e9) END AS units,
-        jobs.units_source
-    FROM jobs
-    INNER JOIN clock_day ON jobs.created_at < clock_day.as_of
-),
-
+-- What lies further back than every backtest and the month before it is not looked at. A job that ended after the day of
+-- as_of was open then.
 daily AS MATERIALIZED (
     SELECT
-        itwin_id,
-        type,
-        created_day,
-        known_day,
-        units_source,
-        count(*) AS jobs,
-        count(*) FILTER (WHERE is_finished) AS finished,
-        count(units) FILTER (WHERE is_finished) AS with_units,
-        count(units) AS showing_units,
-        sum(units) AS units,
-        sum(units) FILTER (WHERE is_finished) AS finished_units,
-        sum(units / 1e9 * (units / 1e9) ORDER BY units) FILTER (WHERE is_finished) AS finished_squares
-    FROM seen
-    GROUP BY itwin_id, type, created_day, known_day, units_source
+        units_by_day.itwin_id,
+        coalesce(units_by_day.type, '') AS type,
+        epoch_us(units_by_day.created_day) // 86400000000 AS created_day,
+        CASE WHEN is_known.yes THEN epoch_us(units_by_day.known_day) // 86400000000 END AS known_day,
+        units_by_day.units_source,
+        units_by_day.jobs,
+        CASE WHEN is_known.yes THEN units_by_day.finished ELSE 0 END AS finished,
+        CASE WHEN is_known.yes THEN units_by_day.finished_with_units ELSE 0 END AS with_units,
+        CASE WHEN is_known.yes THEN units_by_day.with_units ELSE 0 END AS showing_units,
+        CASE WHEN is_known.yes THEN round(units_by_day.units * 1e9) END AS units,
+        CASE WHEN is_known.yes THEN round(units_by_day.finished_units * 1e9) END AS finished_units,
+        CASE WHEN is_known.yes THEN units_by_day.finished_squares END AS finished_squares
+    FROM units_by_day
+    CROSS JOIN clock_day
+    CROSS JOIN LATERAL (SELECT coalesce(units_by_day.known_day <= clock_day.as_of, FALSE) AS yes) AS is_known
+    WHERE
+        units_by_day.created_day <= clock_day.as_of
+        AND units_by_day.created_day >= clock_day.this_month - INTERVAL 27 MONTH
 ),
 
 chosen_source AS (
