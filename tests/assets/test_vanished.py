@@ -9,13 +9,13 @@ import pytest
 
 from assets.client import Tally
 from assets.errors import NotAuthorised
-from assets.history import Plan
+from assets.history import Plan, fetch_by_id
 from pipelines.sandbox import Faults, ScriptedWorld
 from pipelines.sandbox.interface import Bounds
 from pipelines.sandbox.scripted import Record
 from tests.assets.servers import Reply, json_reply
 from tests.faults.told import Told, ledger_that_is
-from tests.faults.world import ITWINS, Job, Ledger, job, ledger_of
+from tests.faults.world import ITWINS, KNOWN, Job, Ledger, job, ledger_of
 from warehouse.tables import JOBS, OBSERVATIONS, WALKS
 
 HTML = Reply(404, b"<html><body>Nothing here</body></html>", {"content-type": "text/html"})
@@ -284,3 +284,17 @@ def test_a_walk_of_the_callers_own_jobs_covers_those_that_such_a_walk_has_listed
         assert vanished(ledger) == ["b"]
         walks = ledger.rows(WALKS, ["itwin_id", "complete"])
     assert walks == [{"itwin_id": None, "complete": True}] * 2
+
+
+def test_a_walk_of_the_callers_own_jobs_covers_those_that_came_by_id_before_and_are_listed_unchanged(
+    tmp_path: Path,
+) -> None:
+    world = Forgetful(job("a"), job("b"), job("c", userId="somebody else"))
+    world.hidden = frozenset("c")
+    with ledger_of(tmp_path, world, itwin_ids=()) as ledger:
+        fetch_by_id(ledger.lake, ledger.api, ["a", "b", "c"], KNOWN, ledger.plan)
+        ledger.sync()
+        world.remove("b")
+        ledger.sync()
+        assert vanished(ledger) == ["b"]
+        assert ledger.last_walk(*WALK) == walk(1, 1)
