@@ -80,16 +80,14 @@ days AS MATERIALIZED (
         daily.type,
         daily.created_day,
         daily.known_day,
-        sum(daily.jobs) AS jobs,
-        sum(daily.finished) AS finished,
-        sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.with_units ELSE 0 END) AS with_units,
-        sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.units END) AS units,
-        sum(CASE WHEN daily.units_source = chosen_source.units_source THEN daily.finished_units END) AS finished_units,
-        sum(daily.finished_squares ORDER BY daily.finished_squares)
-            FILTER (WHERE daily.units_source = chosen_source.units_source) AS finished_squares
+        daily.jobs,
+        daily.finished,
+        CASE WHEN daily.units_source = chosen_source.units_source THEN daily.with_units ELSE 0 END AS with_units,
+        CASE WHEN daily.units_source = chosen_source.units_source THEN daily.units END AS units,
+        CASE WHEN daily.units_source = chosen_source.units_source THEN daily.finished_units END AS finished_units,
+        CASE WHEN daily.units_source = chosen_source.units_source THEN daily.finished_squares END AS finished_squares
     FROM daily
     CROSS JOIN chosen_source
-    GROUP BY daily.itwin_id, daily.type, daily.created_day, daily.known_day
 ),
 
 history AS (
