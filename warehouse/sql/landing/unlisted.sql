@@ -25,8 +25,8 @@ own AS (
     SELECT u.job_id
     FROM unseen AS u
     INNER JOIN observations AS o ON o.job_id = u.job_id AND o.observed_at = u.last_observed_at
-    WHERE o.body ->> '$.userId' IN (SELECT user_id FROM own_users)
-),
+    WHERE (o.body ->> '$.userId') IN (SELECT user_id FROM own_users)
+)
 
 SELECT
     u.job_id,
