@@ -20,7 +20,7 @@ MEMORY_LIMIT: Final = "1GB"
 """Past it DuckDB spills to disk. Set JOBLEDGER_DUCKDB_MEMORY to another size."""
 
 THREADS_OF_A_MONTH: Final = 4
-MEGABYTES_A_THREAD: Final = 128
+MEGABYTES_A_THREAD: Final = 160
 """What the work on one month may take at most: DuckDB asks for about as much, and spills what is more."""
 
 
