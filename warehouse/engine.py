@@ -5,23 +5,31 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 import pyarrow as pa
+
+T = TypeVar("T")
 
 STORAGE_VERSION: Final = "v1.5.0"
 """Storage of the database files that jobledger writes: DuckDB 1.5 opens them."""
 
 MEMORY_LIMIT: Final = "1GB"
-"""Past it DuckDB spills to disk. Set JOBLEDGER_DUCKDB_MEMORY to another size."""
+"""Past it DuckDB spills to disk what it can; a statement that needs more all the same may have it."""
+
+MEMORY_SETTING: Final = "JOBLEDGER_DUCKDB_MEMORY"
+"""Environment variable with another limit ('2GB'), past which there is no more."""
 
 THREADS_OF_A_MONTH: Final = 4
-MEGABYTES_A_THREAD: Final = 160
-"""What the work on one month may take at most: DuckDB asks for about as much, and spills what is more."""
+MEGABYTES_OF_A_MONTH: Final = 160
+MEGABYTES_A_THREAD: Final = 80
+"""What the work on one month may take at most, and each thread of it besides: DuckDB spills what is more. Not all of it
+can be spilled, so one thread alone needs more than its share.
+"""
 
 
 @contextmanager
@@ -36,7 +44,7 @@ def connection(
     con = duckdb.connect(str(database), read_only=read_only)
     try:
         _set_utc(con)
-        run(con, f"SET memory_limit = '{os.environ.get('JOBLEDGER_DUCKDB_MEMORY', memory)}'")
+        run(con, f"SET memory_limit = '{os.environ.get(MEMORY_SETTING, memory)}'")
         run(con, "SET preserve_insertion_order = true")
         run(con, "SET enable_progress_bar = false")
         run(con, "SET temp_directory = '" + str(overflow).replace("'", "''") + "'")
@@ -48,7 +56,8 @@ def connection(
 @contextmanager
 def month_connection(spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
     """A connection for the work on one month, however large: few threads, and a memory to match."""
-    with connection(memory=f"{month_threads() * MEGABYTES_A_THREAD}MB", spill=spill) as con:
+    megabytes = MEGABYTES_OF_A_MONTH + month_threads() * MEGABYTES_A_THREAD
+    with connection(memory=f"{megabytes}MB", spill=spill) as con:
         run(con, f"SET threads = {month_threads()}")
         yield con
 
@@ -76,13 +85,17 @@ def _set_utc(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def run(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
-    """Executes one statement and drains its result, as the next statement needs it; gives the rows."""
-    return con.execute(sql, parameters or []).fetchall()
+    """Executes one statement and drains its result, as the next statement needs it; gives the rows.
+
+    A statement that the connection's memory is too small for is executed again with all that DuckDB takes by itself.
+    Raises duckdb.OutOfMemoryException where that does not do, or where JOBLEDGER_DUCKDB_MEMORY is set.
+    """
+    return _with_enough_memory(con, lambda: con.execute(sql, parameters or []).fetchall())
 
 
 def arrow(con: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-    """The rows of a query as an Arrow table, under DuckDB 1.5 and 2.0 alike."""
-    table = con.sql(sql, params=dict(parameters or {})).to_arrow_table()
+    """The rows of a query as an Arrow table, under DuckDB 1.5 and 2.0 alike; as to memory, like `run`."""
+    table = _with_enough_memory(con, lambda: con.sql(sql, params=dict(parameters or {})).to_arrow_table())
     assert isinstance(table, pa.Table)
     return table
 
@@ -94,3 +107,18 @@ def load(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
         run(con, f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM "{name}_arrow"')
     finally:
         con.unregister(f"{name}_arrow")
+
+
+def _with_enough_memory(con: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """What `work` gives; where the limit that the connection was given is too small for it, with DuckDB's own limit."""
+    try:
+        return work()
+    except duckdb.OutOfMemoryException:
+        if MEMORY_SETTING in os.environ:
+            raise
+        con.execute("RESET memory_limit").fetchall()
+        most = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+        con.execute(
+            f"SET memory_limit = '{most}'"
+        ).fetchall()  # DuckDB 1.5 shows what was reset, and keeps what was set
+        return work()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -271,3 +272,21 @@ def test_walks_of_several_itwins_land_together_each_with_its_own_row(tmp_path: P
         {"itwin_id": itwin, **counted(count, 0, 0, 0, 0)} for itwin, count in zip(ITWINS, (1, 2, 0), strict=True)
     ]
     assert landed.new_versions == 3
+
+
+@pytest.mark.parametrize("wide", ["name", "option", "unknown field"])
+def test_records_too_wide_for_the_memory_of_a_month_land_and_are_flattened(
+    wide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.engine.MEGABYTES_OF_A_MONTH", 8)
+    monkeypatch.setattr("warehouse.engine.MEGABYTES_A_THREAD", 8)
+    noise = Random(7)
+    texts = [noise.randbytes(10_000).hex() for _ in range(2_000)]
+    shown = {"name": lambda text: {"name": text}, "option": lambda text: {"options": {"minPhotos": text}}}
+    bodies = [hand_made(**shown.get(wide, lambda text: {"extra": text})(text)) for text in texts]
+    ledger = HandMadeLedger(tmp_path)
+    ledger.show(*bodies)
+    rows = ledger.flatten().rows
+    kept = {row["job_id"]: json.loads(row["body"]) for row in ledger.rows("observations")}
+    assert kept == {body["id"]: body for body in bodies}
+    assert (rows["jobs"], rows["job_options"]) == (2_000, 2_000 if wide == "option" else 0)

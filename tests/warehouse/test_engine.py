@@ -1,0 +1,54 @@
+"""How DuckDB is connected to: what a statement may take, and what happens where that is too little."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import duckdb
+import pytest
+
+from warehouse.engine import MEMORY_SETTING, arrow, connection, month_connection, month_threads, run
+
+LARGE: Final = (
+    "SELECT length(string_agg(repeat(chr(97 + (i % 26)::INTEGER), 1000), '')) AS length FROM range(60000) AS r(i)"
+)
+"""One value of 60 MB: it cannot be spilled."""
+
+
+@pytest.fixture(autouse=True)
+def no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MEMORY_SETTING, raising=False)
+
+
+def test_a_statement_that_the_limit_is_too_small_for_is_executed_all_the_same() -> None:
+    with connection(memory="20MB") as con:
+        with pytest.raises(duckdb.OutOfMemoryException):
+            con.execute(LARGE).fetchall()
+        assert run(con, LARGE) == [(60_000_000,)]
+    with connection(memory="20MB") as con:
+        assert arrow(con, LARGE)["length"].to_pylist() == [60_000_000]
+
+
+def test_a_limit_that_the_user_set_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MEMORY_SETTING, "20MB")
+    with connection() as con:
+        with pytest.raises(duckdb.OutOfMemoryException):
+            run(con, LARGE)
+        with pytest.raises(duckdb.OutOfMemoryException):
+            arrow(con, LARGE)
+        assert run(con, "SELECT 1") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "limit"), [(1, 1, "228.8 MiB"), (2, 2, "305.1 MiB"), (64, 4, "457.7 MiB")]
+)
+def test_the_work_on_a_month_takes_few_threads_and_a_memory_to_match(
+    cores: int, threads: int, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.engine.core_count", lambda: cores)
+    assert month_threads() == threads
+    with month_connection(None) as con:
+        found = run(
+            con, "SELECT current_setting('threads'), current_setting('memory_limit'), current_setting('TimeZone')"
+        )
+    assert found == [(threads, limit, "UTC")]
