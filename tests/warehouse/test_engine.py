@@ -22,7 +22,7 @@ def no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_statement_that_the_limit_is_too_small_for_is_executed_all_the_same() -> None:
     with connection(memory="20MB") as con:
-        with pytest.raises(duckdb.OutOfMemoryException):
+        with pytest.raises(duckdb.OutOfMemoryException, match="Out of Memory Error"):
             con.execute(LARGE).fetchall()
         assert run(con, LARGE) == [(60_000_000,)]
     with connection(memory="20MB") as con:
@@ -32,9 +32,9 @@ def test_a_statement_that_the_limit_is_too_small_for_is_executed_all_the_same() 
 def test_a_limit_that_the_user_set_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MEMORY_SETTING, "20MB")
     with connection() as con:
-        with pytest.raises(duckdb.OutOfMemoryException):
+        with pytest.raises(duckdb.OutOfMemoryException, match="Out of Memory Error"):
             run(con, LARGE)
-        with pytest.raises(duckdb.OutOfMemoryException):
+        with pytest.raises(duckdb.OutOfMemoryException, match="Out of Memory Error"):
             arrow(con, LARGE)
         assert run(con, "SELECT 1") == [(1,)]
 
