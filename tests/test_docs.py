@@ -18,7 +18,7 @@ from pipelines import cli
 from pipelines.settings import DEFAULTS
 from tests.docs_ledger import BLOCK, MIN_SCORE, QUESTIONS, ROOT, TABLES, answer, main, tables
 from warehouse.contract import Field, contract
-from warehouse.engine import connection, run
+from warehouse.engine import MEGABYTES_A_THREAD, MEGABYTES_OF_A_MONTH, connection, run
 from warehouse.lake import Lake
 from warehouse.query import sql
 from warehouse.tables import CONTRACT_DRIFT, OBSERVATIONS, typed_table_declaration
@@ -99,6 +99,11 @@ def test_the_formats_of_the_readme_are_those_of_the_product() -> None:
 def test_an_error_of_the_readme_is_told_by_the_product(error: str) -> None:
     for part in re.split(r": \d{3} ", error):
         assert any(part in text for text in _texts()), part
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/decisions/0009-the-contract-is-asked-by-shape.md"])
+def test_the_memory_of_a_month_is_what_a_page_says(page: str) -> None:
+    assert f"{MEGABYTES_OF_A_MONTH + 2 * MEGABYTES_A_THREAD} MB" in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_the_make_targets_of_the_docs_are_in_the_makefile() -> None:

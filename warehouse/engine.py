@@ -118,7 +118,6 @@ def _with_enough_memory(con: duckdb.DuckDBPyConnection, work: Callable[[], T]) -
             raise
         con.execute("RESET memory_limit").fetchall()
         most = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
-        con.execute(
-            f"SET memory_limit = '{most}'"
-        ).fetchall()  # DuckDB 1.5 shows what was reset, and keeps what was set
+        # After a RESET, DuckDB 1.5 shows its own limit but goes on with the one that was set.
+        con.execute(f"SET memory_limit = '{most}'").fetchall()
         return work()
