@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.bench
 
 .DEFAULT_GOAL := help
 .PHONY: run test older ui check bench soak help clean
@@ -27,8 +28,7 @@ check: $(READY) ## format, lint and types
 	@$(BIN)/pyright --project pyproject.toml
 	@$(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
 
-bench: $(READY) ## the benchmarks, beside what a reader knows
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c tests/bench/constraints-dlt.txt -e '.[bench]'
+bench: $(BENCH_READY) ## the benchmarks, beside what a reader knows
 	@$(BIN)/python -m tests.bench
 
 soak: $(READY) ## 1,000 seeded syncs against a misbehaving server
@@ -45,4 +45,8 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned versions into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(BENCH_READY): $(READY) tests/bench/constraints-dlt.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c tests/bench/constraints-dlt.txt -e '.[bench]'
 	@touch $@
