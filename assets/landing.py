@@ -16,11 +16,11 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from assets.client import Answer, Tally
-from assets.errors import ApiError, NotAuthorised
+from assets.api.errors import ApiError, NotAuthorised
+from assets.api.protocol import Answer, Api, Tally
 from assets.flatten import REVISION
 from assets.records import SCHEMA, RecordFile
-from assets.walk import Api, Walk
+from assets.walk import Walk
 from warehouse.contract import Contract
 from warehouse.declaration import Table
 from warehouse.engine import load, month_connection, run

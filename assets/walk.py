@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from assets.client import Answer, Page, Tally
-from assets.errors import ApiError, NotAuthorised, Throttled
-from assets.filters import window_filter
+from assets.api.errors import ApiError, NotAuthorised, Throttled
+from assets.api.filters import window_filter
+from assets.api.protocol import Answer, Page, Tally
 from assets.records import RecordFile
 from warehouse.months import Window
 
@@ -27,7 +27,7 @@ IDLE_PAGES: Final = 20
 
 
 class Api(Protocol):
-    """What a walk needs of the API; `assets.client.Client` is one."""
+    """What a walk needs of the API; `assets.api.client.Client` is one."""
 
     def first_page(self, filter: str, top: int, tally: Tally) -> Page: ...
     def next_page(self, link: str, tally: Tally, top: int | None = None) -> Page: ...

@@ -13,13 +13,13 @@ from typing import Any
 
 import dagster as dg
 
+from assets.api.errors import JobledgerError
+from assets.api.protocol import Api
 from assets.checks import AGREEMENT, CORE_CHECKS, RAW_CHECKS, Check, Verdict, as_markdown, verify, verify_agreement
-from assets.errors import JobledgerError
 from assets.flatten import flatten_month
-from assets.history import Plan, sync_month
 from assets.landing import Landed
 from assets.marts import make_marts
-from assets.walk import Api
+from assets.sync import Plan, sync_month
 from warehouse.catalog import Publish, publish
 from warehouse.contract import Contract, contract
 from warehouse.declaration import Table

@@ -14,8 +14,8 @@ from typing import ParamSpec
 
 import click
 
-from assets.errors import NotAuthorised
-from assets.filters import plain_id
+from assets.api.errors import NotAuthorised
+from assets.api.filters import plain_id
 from pipelines.console import err
 from pipelines.settings import NO_CREDENTIALS, prepare_data, read_settings
 from warehouse.errors import Interrupted, JobledgerError, WrongUsage

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from assets.history import Plan
-from assets.walk import Api
+from assets.api.protocol import Api
+from assets.sync import Plan
 from assets.wiring import LedgerResource
 from pipelines.settings import Settings, prepare_data, read_settings
 from warehouse.catalog import Publish

@@ -13,10 +13,10 @@ from typing import Final, Literal, cast
 
 from dotenv import dotenv_values
 
-from assets.auth import ClientCredentials, FixedToken, TokenSource, secure_url
-from assets.budget import Budget
-from assets.client import Client
-from assets.filters import plain_id
+from assets.api.auth import ClientCredentials, FixedToken, TokenSource, secure_url
+from assets.api.budget import Budget
+from assets.api.client import Client
+from assets.api.filters import plain_id
 from warehouse.errors import WrongUsage
 from warehouse.months import window
 

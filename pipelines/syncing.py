@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from assets.history import Fetched, Plan, fetch_by_id
+from assets.sync import Fetched, Plan, fetch_by_id
 from pipelines import runs, selection
 from pipelines.console import err
 from pipelines.settings import Settings

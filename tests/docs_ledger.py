@@ -18,12 +18,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from assets.auth import FixedToken
-from assets.budget import Budget
-from assets.client import Answer, Client, Page, Tally
+from assets.api.auth import FixedToken
+from assets.api.budget import Budget
+from assets.api.client import Client
+from assets.api.protocol import Answer, Page, Tally
 from assets.flatten import flatten_month
-from assets.history import Plan, sync_month
 from assets.marts import make_marts
+from assets.sync import Plan, sync_month
 from pipelines.sandbox import READY_TOKEN, FixedClock, Sandbox, World
 from warehouse.catalog import door, publish
 from warehouse.contract import Field, contract

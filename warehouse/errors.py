@@ -1,5 +1,5 @@
 """What jobledger raises on purpose, on every floor. The failures of the API are a tree of their own in
-`assets.errors`.
+`assets.api.errors`.
 """
 
 

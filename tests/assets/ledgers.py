@@ -17,10 +17,11 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assets.api.protocol import Api
 from assets.flatten import REVISION, Flattened, flatten_month
 from assets.landing import Landed, land
 from assets.records import RecordFile, body_hash
-from assets.walk import Api, Walk
+from assets.walk import Walk
 from warehouse.contract import Contract, contract
 from warehouse.declaration import Table
 from warehouse.lake import Lake

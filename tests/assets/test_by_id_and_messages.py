@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from assets.auth import FixedToken
-from assets.budget import Budget
-from assets.client import Client
-from assets.errors import NotAuthorised
-from assets.history import Plan, fetch_by_id, sync_month
+from assets.api.auth import FixedToken
+from assets.api.budget import Budget
+from assets.api.client import Client
+from assets.api.errors import NotAuthorised
+from assets.sync import Plan, fetch_by_id, sync_month
 from pipelines.sandbox import ScriptedWorld
-from tests.assets.servers import Reply, json_reply, serving
 from tests.faults.told import Told, ledger_that_is
 from tests.faults.world import ITWINS, KNOWN, MONTH, Job, Ledger, client, job, ledger_of, stage
+from tests.servers import Reply, json_reply, serving
 from warehouse.errors import Busy
 from warehouse.lake import Lake
 from warehouse.locks import exclusive

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assets.client import Tally
+from assets.api.protocol import Tally
 from assets.records import body_hash
 from pipelines.sandbox import Faults, ScriptedWorld
 from tests.assets.ledgers import ITWIN, SEEN

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from assets.client import Tally
-from assets.errors import NotAuthorised
-from assets.history import Plan, fetch_by_id
+from assets.api.errors import NotAuthorised
+from assets.api.protocol import Tally
+from assets.sync import Plan, fetch_by_id
 from pipelines.sandbox import Faults, ScriptedWorld
 from pipelines.sandbox.interface import Bounds
 from pipelines.sandbox.scripted import Record
-from tests.assets.servers import Reply, json_reply
 from tests.faults.told import Told, ledger_that_is
 from tests.faults.world import ITWINS, KNOWN, Job, Ledger, job, ledger_of
+from tests.servers import Reply, json_reply
 from warehouse.tables import JOBS, OBSERVATIONS, WALKS
 
 HTML = Reply(404, b"<html><body>Nothing here</body></html>", {"content-type": "text/html"})

@@ -13,14 +13,15 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from assets.auth import FixedToken
-from assets.budget import Budget
-from assets.client import Answer, Client, Page, Tally
-from assets.errors import NotAuthorised, RefusedLink, Throttled, Unreachable
+from assets.api.auth import FixedToken
+from assets.api.budget import Budget
+from assets.api.client import Client
+from assets.api.errors import NotAuthorised, RefusedLink, Throttled, Unreachable
+from assets.api.protocol import Answer, Page, Tally
 from assets.walk import IDLE_PAGES, Walk, walk
 from pipelines.sandbox import Faults, ScriptedWorld
-from tests.assets.servers import Reply, Request, Responder, Server, json_reply, serving
 from tests.faults.world import ITWINS, MONTH, client, job, stage
+from tests.servers import Reply, Request, Responder, Server, json_reply, serving
 from warehouse.months import window
 
 JOBS = [job(f"job-{number:04d}", day=1 + number % 28) for number in range(205)]

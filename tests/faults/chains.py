@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from assets.auth import FixedToken
-from assets.budget import Budget
-from assets.client import Client
-from assets.history import Plan
-from tests.assets.servers import Reply, Request, Server, json_reply, serving
+from assets.api.auth import FixedToken
+from assets.api.budget import Budget
+from assets.api.client import Client
+from assets.sync import Plan
 from tests.faults.world import ITWINS, Ledger, VirtualTime
+from tests.servers import Reply, Request, Server, json_reply, serving
 from warehouse.lake import Lake
 
 LIST = "/reality-analysis/jobs"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from assets.client import Answer, Page, Tally
+from assets.api.protocol import Answer, Page, Tally
 
 
 class Pages:

@@ -15,11 +15,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from assets.errors import NotAuthorised
-from assets.history import Plan
+from assets.api.errors import NotAuthorised
+from assets.sync import Plan
 from pipelines.sandbox import KINDS, TRANSIENT, Faults, ScriptedWorld
-from tests.assets.servers import Reply, Server, serving
 from tests.faults.world import ITWINS, Job, Ledger, client, job, stage
+from tests.servers import Reply, Server, serving
 from warehouse.lake import Lake
 from warehouse.tables import JOBS, OBSERVATIONS, WALKS
 

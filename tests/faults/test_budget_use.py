@@ -11,9 +11,10 @@ from random import Random
 
 import pytest
 
-from assets.auth import FixedToken
-from assets.budget import Budget
-from assets.client import Client, Tally
+from assets.api.auth import FixedToken
+from assets.api.budget import Budget
+from assets.api.client import Client
+from assets.api.protocol import Tally
 from pipelines.sandbox import READY_TOKEN, FixedClock, Sandbox, ScriptedWorld
 from tests.faults.world import NOW, job
 

@@ -11,13 +11,13 @@ from urllib.parse import quote
 import pyarrow.parquet as pq
 import pytest
 
-from assets.client import Client
-from assets.errors import JobledgerError
-from assets.history import Plan, fetch_by_id
+from assets.api.client import Client
+from assets.api.errors import JobledgerError
+from assets.sync import Plan, fetch_by_id
 from pipelines.sandbox import KINDS, Faults, ScriptedWorld
-from tests.assets.servers import Reply, Request
 from tests.faults.chains import LIST, chained, page, to
 from tests.faults.world import ITWINS, KNOWN, SECRET, Ledger, NotedTokens, client, job, stage
+from tests.servers import Reply, Request
 from warehouse.lake import Lake
 
 

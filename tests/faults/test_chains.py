@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.client import Page
-from assets.errors import NotAuthorised
+from assets.api.errors import NotAuthorised
+from assets.api.protocol import Page
 from assets.walk import IDLE_PAGES, Walk, walk
 from pipelines.sandbox import ScriptedWorld
-from tests.assets.servers import Reply, Request, serving
 from tests.faults.chains import answers, chained, page, query, to
 from tests.faults.pages import LongMonth, Pages
 from tests.faults.world import ITWINS, MONTH, SECRET, job, ledger_of
+from tests.servers import Reply, Request, serving
 from warehouse.months import window
 
 A, B, C = job("a"), job("b"), job("c")

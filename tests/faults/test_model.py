@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.auth import FixedToken
-from assets.budget import Budget
-from assets.client import Client
-from assets.history import Plan
+from assets.api.auth import FixedToken
+from assets.api.budget import Budget
+from assets.api.client import Client
+from assets.sync import Plan
 from pipelines.sandbox import READY_TOKEN, Faults, Sandbox, ScriptedWorld
 from tests.faults.world import ITWINS, Job, Ledger, Stage, job, stage
 from warehouse.lake import Lake

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from assets.auth import FixedToken
-from assets.budget import Budget
-from assets.client import Client
-from assets.history import Plan
-from tests.assets.servers import Reply, Request, json_reply, serving
+from assets.api.auth import FixedToken
+from assets.api.budget import Budget
+from assets.api.client import Client
+from assets.sync import Plan
 from tests.faults.world import ITWINS, Job, Ledger
+from tests.servers import Reply, Request, json_reply, serving
 from warehouse.lake import Lake
 
 PATH = "/reality-analysis/jobs"

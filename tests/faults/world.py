@@ -16,12 +16,12 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assets.auth import ClientCredentials
-from assets.budget import Budget
-from assets.client import Client
+from assets.api.auth import ClientCredentials
+from assets.api.budget import Budget
+from assets.api.client import Client
 from assets.flatten import flatten_month
-from assets.history import Plan, sync_month
 from assets.landing import Landed
+from assets.sync import Plan, sync_month
 from pipelines.sandbox import Faults, FixedClock, Sandbox, ScriptedWorld, create_app
 from warehouse.contract import contract
 from warehouse.declaration import Table

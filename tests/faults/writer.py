@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from assets.auth import FixedToken
-from assets.budget import Budget
-from assets.client import Client
+from assets.api.auth import FixedToken
+from assets.api.budget import Budget
+from assets.api.client import Client
 from assets.flatten import flatten_month
-from assets.history import Plan, sync_month
+from assets.sync import Plan, sync_month
 from pipelines.sandbox import READY_TOKEN
 from tests.faults.world import ITWINS, KNOWN, MONTH
 from warehouse.errors import Busy

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.errors import WrongUsage
-from assets.filters import plain_id, window_filter
+from assets.api.errors import WrongUsage
+from assets.api.filters import plain_id, window_filter
 
 NOVEMBER = datetime(2025, 11, 1, tzinfo=UTC)
 DECEMBER = datetime(2025, 12, 1, tzinfo=UTC)

@@ -3,7 +3,7 @@ import pickle
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from assets.errors import (
+from assets.api.errors import (
     ApiError,
     BadRequest,
     JobledgerError,

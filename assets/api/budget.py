@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from urllib3 import Retry
 from urllib3.response import BaseHTTPResponse
 
-from assets.errors import WrongUsage
+from assets.api.errors import WrongUsage
 
 SHARE_USED = 0.98  # requests do not reach the server as evenly as they start, and it may count any minute
 LEAST_ALLOWANCE_SECONDS = 0.02  # about what a busy machine is late in waking a thread

@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from assets.auth import ClientCredentials, FixedToken, TokenSource, is_loopback, secure_url
-from assets.errors import (
+from assets.api.auth import ClientCredentials, FixedToken, TokenSource, is_loopback, secure_url
+from assets.api.errors import (
     ApiError,
     Malformed,
     NotAuthorised,
@@ -18,7 +18,7 @@ from assets.errors import (
     Unreachable,
     WrongUsage,
 )
-from tests.assets.servers import Reply, Request, Server, json_reply, serving
+from tests.servers import Reply, Request, Server, json_reply, serving
 
 CANARY = "canary/secret with+signs"
 DISGUISES = (CANARY, "canary%2Fsecret%20with%2Bsigns", "canary%2Fsecret+with%2Bsigns", "canary")

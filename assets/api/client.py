@@ -3,7 +3,7 @@
 What a walk asks for next, what it keeps and when it is complete is not decided here. Nothing is written anywhere.
 
 Every request goes through one loop (`Client._ask`): take a slot of the budget, send, look at the whole answer, and
-either read it or raise an error of `assets.errors`. Errors that are `transient` are tried again, whether they came
+either read it or raise an error of `assets.api.errors`. Errors that are `transient` are tried again, whether they came
 from the status, from the connection, or from a body that was cut or is no JSON. urllib3's Retry counts the attempts
 and sets the back-off; the loop drives it, since an adapter with retries of its own sees nothing after the headers.
 """
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
-from threading import Lock
 from typing import Self, TypeVar
 from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit
 
@@ -24,9 +23,9 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from assets.auth import TokenSource, is_loopback, no_redirect, secure_url
-from assets.budget import Budget, Patience, http_date, retry_after_seconds
-from assets.errors import (
+from assets.api.auth import TokenSource, is_loopback, no_redirect, secure_url
+from assets.api.budget import Budget, Patience, http_date, retry_after_seconds
+from assets.api.errors import (
     ApiError,
     Malformed,
     NotAuthorised,
@@ -38,52 +37,12 @@ from assets.errors import (
     host_of,
     innermost,
 )
+from assets.api.protocol import Answer, Page, Tally
 from assets.records import cut_by_brackets
 
 ACCEPT = "application/vnd.bentley.itwin-platform.v2+json"
 
 T = TypeVar("T")
-
-
-@dataclass
-class Tally:
-    """What a walk cost: every attempt counts as a request, those after a call's first as retries, and each 429."""
-
-    requests: int = 0
-    retries: int = 0
-    throttled: int = 0
-    _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
-
-    def add(self, *, requests: int = 0, retries: int = 0, throttled: int = 0) -> None:
-        with self._lock:
-            self.requests += requests
-            self.retries += retries
-            self.throttled += throttled
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of the list of jobs. The records are slices of the page as it was sent, cut but not parsed.
-
-    `next_link` is None on the last page. `received_at` is UTC. `clock_skew_seconds` is the server's `Date` minus the
-    local time, to about a second, None if the server does not tell its time. `size` is the body's length in bytes.
-    """
-
-    records: list[msgspec.Raw]
-    next_link: str | None
-    received_at: datetime
-    clock_skew_seconds: float | None
-    size: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer about one job: status 200 or 404, and the whole body as it was sent. `received_at` is UTC."""
-
-    status: int
-    body: bytes
-    received_at: datetime
-    correlation_id: str | None
 
 
 class Client:
@@ -93,7 +52,7 @@ class Client:
     as `Retry-After` asks, and then all threads that share `budget` do; or else `backoff_seconds`, doubled each time.
     It does not wait when `Retry-After` asks for more than `longest_wait_seconds`.
 
-    Every method raises the errors of `assets.errors.ApiError` and those of the token source; the constructor raises
+    Every method raises the errors of `assets.api.errors.ApiError` and those of the token source; the constructor raises
     WrongUsage for an address to which no token may go.
     """
 
@@ -119,7 +78,7 @@ class Client:
         self._session = _session(self._jobs_url, pool_size)
 
     def first_page(self, filter: str, top: int, tally: Tally) -> Page:
-        """The first page of the jobs that `filter` (see `assets.filters`) asks for, of at most `top` jobs."""
+        """The first page of the jobs that `filter` (see `assets.api.filters`) asks for, of at most `top` jobs."""
         # %20 and not +: only the former means a space to every reader of a query.
         query = urlencode({"$filter": filter, "$top": top}, quote_via=quote, safe="$")
         return self._ask(f"{self._jobs_url}?{query}", tally, _read_page)

@@ -19,12 +19,12 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from assets.client import Answer, Tally
-from assets.errors import ApiError, NotAuthorised
+from assets.api.errors import ApiError, NotAuthorised
+from assets.api.protocol import Answer, Api, Tally
 from assets.flatten import REVISION
 from assets.landing import Landed, is_about, job_of, land
 from assets.records import RecordFile
-from assets.walk import PAGE_SIZE, Api, Walk, walk
+from assets.walk import PAGE_SIZE, Walk, walk
 from warehouse.contract import Contract
 from warehouse.engine import connection, load, run
 from warehouse.lake import Lake, copy_to, quote

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.budget import SHARE_USED, Budget, Patience, http_date, retry_after_seconds
-from assets.errors import WrongUsage
+from assets.api.budget import SHARE_USED, Budget, Patience, http_date, retry_after_seconds
+from assets.api.errors import WrongUsage
 
 ONE_A_SECOND = 60 / SHARE_USED
 

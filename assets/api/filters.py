@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 
-from assets.errors import WrongUsage
+from assets.api.errors import WrongUsage
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 

@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from assets.auth import FixedToken, TokenSource
-from assets.budget import SHARE_USED, Budget
-from assets.client import Answer, Client, Page, Tally
-from assets.errors import (
+from assets.api.auth import FixedToken, TokenSource
+from assets.api.budget import SHARE_USED, Budget
+from assets.api.client import Client
+from assets.api.errors import (
     ApiError,
     BadRequest,
     Malformed,
@@ -27,7 +27,8 @@ from assets.errors import (
     Unreachable,
     WrongUsage,
 )
-from tests.assets.servers import Reply, Request, Responder, Server, json_reply, serving
+from assets.api.protocol import Answer, Page, Tally
+from tests.servers import Reply, Request, Responder, Server, json_reply, serving
 
 JOBS = "/reality-analysis/jobs"
 TOKEN = "canary.token"
@@ -464,7 +465,7 @@ def nowhere(url: str) -> bool:
 def test_a_netrc_file_does_not_replace_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setattr("assets.client.is_loopback", nowhere)  # so that the environment counts
+    monkeypatch.setattr("assets.api.client.is_loopback", nowhere)  # so that the environment counts
     monkeypatch.setenv("no_proxy", "*")
     with api(EMPTY_PAGE) as (client, server):
         client.first_page("f", 2, Tally())

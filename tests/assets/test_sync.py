@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from assets.client import Page, Tally
-from assets.errors import NotAuthorised
-from assets.history import Fetched, Plan, fetch_by_id, sync_month
+from assets.api.errors import NotAuthorised
+from assets.api.protocol import Page, Tally
+from assets.sync import Fetched, Plan, fetch_by_id, sync_month
 from pipelines.sandbox import Faults, ScriptedWorld
-from tests.assets.servers import Reply, json_reply
 from tests.faults.chains import LIST, Script, answers, chained, found, page
 from tests.faults.pages import LongMonth
 from tests.faults.world import ITWINS, KNOWN, MONTH, Ledger, files, job, ledger_of
+from tests.servers import Reply, json_reply
 from warehouse.errors import Busy
 from warehouse.lake import Lake
 from warehouse.locks import exclusive

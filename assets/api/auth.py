@@ -19,8 +19,8 @@ from authlib.integrations.requests_client import (  # pyright: ignore[reportMiss
 )
 from requests.adapters import HTTPAdapter
 
-from assets.budget import Patience
-from assets.errors import (
+from assets.api.budget import Patience
+from assets.api.errors import (
     JobledgerError,
     Malformed,
     NotAuthorised,
