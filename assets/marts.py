@@ -1,8 +1,8 @@
 """Making the marts: each is one SELECT over the lake, made again only when something that it reads has changed.
 
 A mart is written straight to its file, and the marts behind it read it from there: no table is held in memory. What a
-file was made from stands in its footer: its SQL and sources, and apart from them the time, if it depends on it. It is
-decided first which files have to be made, and then they are made.
+file was made from stands in its footer: its SQL, the marts' macros and its sources, and apart from them the time, if it
+depends on it. It is decided first which files have to be made, and then they are made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import pyarrow as pa
 from warehouse.declaration import Table
 from warehouse.engine import connection, core_count, load, run, side_by_side
 from warehouse.lake import Lake, copy_to, parquet_source
-from warehouse.marts import Mart
+from warehouse.marts import Mart, mart_macros
+from warehouse.sql import run_macros
 from warehouse.tables import WALKS
 
 MADE_FROM: Final = "made_from"
@@ -55,6 +56,7 @@ def make_marts(
     """
     with connection() as con, lake.staging() as staging:
         clock = as_of(con, lake)
+        run_macros(con, mart_macros())
         _set_clock(con, "clock", clock)
         making = _Making(lake, tables)
         for mart in marts:
@@ -91,7 +93,8 @@ class _Making:
         """What a file would be made from. The walks are part of the time: every run adds some to them."""
         mart, month = piece
         timeless = [name for name in sorted(mart.reads) if not (mart.timely and name == WALKS.name)]
-        parts = [mart.sql, mart.holds_sql or "", *(self._version(self.tables[name], month) for name in timeless)]
+        texts = (mart_macros(), mart.sql, mart.holds_sql or "")
+        parts = [*texts, *(self._version(self.tables[name], month) for name in timeless)]
         footer = {MADE_FROM: _digest(parts)}
         if mart.timely:
             walks = self._version(WALKS, month) if WALKS.name in mart.reads else ""

@@ -18,7 +18,7 @@ from tests.warehouse.mart_worlds import AS_OF, HOUR, Row, grouped, job, month_of
 from warehouse.contract import contract
 from warehouse.engine import arrow, connection
 from warehouse.lake import Lake
-from warehouse.marts import Mart
+from warehouse.marts import Mart, mart_macros
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.tables import JOB_REFERENCES, JOBS, WALKS
 
@@ -117,6 +117,15 @@ def test_a_mart_that_reads_marts_is_made_again_after_these(tmp_path: Path) -> No
         staging.commit()
     assert {"reference_lineage", "deliverable_units", "detector_league"} <= made(lake)
     assert [row["upstream_jobs"] for row in contents(lake)["deliverable_units"] if row["job_id"] == "job-002"] == [1]
+
+
+def test_every_mart_is_made_again_after_its_macros_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(tmp_path)
+    write_jobs(lake, [finished(number) for number in range(30)])
+    write_walk(lake, AS_OF)
+    made(lake)
+    monkeypatch.setattr("assets.marts.mart_macros", lambda: "-- Changed.\n" + mart_macros())
+    assert made(lake) == {mart.name for mart in MARTS}
 
 
 def test_without_open_jobs_time_makes_again_only_the_forecast(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from warehouse.declaration import Table
-from warehouse.marts import Mart
+from warehouse.marts import Mart, mart_macros
+from warehouse.sql import run_macros
 from warehouse.tables import ledger_tables
 
 Row = dict[str, Any]
@@ -37,6 +38,7 @@ def ledger(
         raise ValueError(f"not tables of the ledger: {sorted(unknown)}")
     for table in declared.values():
         create(con, table, tables.get(table.name, ()))
+    run_macros(con, mart_macros())
     con.execute("CREATE TABLE clock AS SELECT ?::TIMESTAMPTZ AS as_of", [as_of])
     for mart in marts:
         con.execute(f"CREATE TABLE {mart.name} AS SELECT {mart.table.typed_select} FROM ({mart.sql})")

@@ -2,7 +2,8 @@
 
 A mart is a declaration (in one of the modules here) and a `.sql` file of the same name beside it. The SELECT sees a
 view for each table that the mart reads, and the one-row view `clock(as_of)`: the end of the newest complete walk, null
-before there is one. Nothing here runs the SQL; that is the work of `assets.marts`.
+before there is one. It may use the macros of `macros.sql`. Nothing here runs the SQL; that is the work of
+`assets.marts`.
 
 A mart whose table is monthly is made month by month: its SELECT sees one month of each table that it reads, all of them
 monthly, and only the months that changed are made again.
@@ -50,6 +51,11 @@ class Mart:
     def holds_sql(self) -> str | None:
         """The SELECT that says whether earlier rows hold; None where the mart has none."""
         return _text(f"{self.name}_holds.sql") if self.may_hold else None
+
+
+def mart_macros() -> str:
+    """The text of the macros that the marts' statements use."""
+    return _text("macros.sql")
 
 
 def _text(file: str) -> str:

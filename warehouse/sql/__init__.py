@@ -20,7 +20,7 @@ def statements(folder: str) -> list[str]:
     return [file.read_text(encoding="utf-8") for file in sorted(files, key=lambda file: file.name)]
 
 
-def run_macros(con: duckdb.DuckDBPyConnection) -> None:
-    """Gives a connection the macros that the statements use."""
-    for macro in statement("macros").strip().removesuffix(";").split(";\n"):
+def run_macros(con: duckdb.DuckDBPyConnection, text: str | None = None) -> None:
+    """Define the macros of a file's text in a connection; without a text, those that the statements here use."""
+    for macro in (text or statement("macros")).strip().removesuffix(";").split(";\n"):
         run(con, macro)

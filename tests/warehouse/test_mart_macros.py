@@ -1,0 +1,54 @@
+"""The macros of the marts' statements: sums that are exact in any order, numbers as text, hours."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from warehouse.engine import connection, run
+from warehouse.marts import mart_macros
+from warehouse.sql import run_macros
+
+HOUR = timedelta(hours=1)
+
+
+def value_of(expression: str, **parameters: Any) -> Any:
+    """What an expression is, its parameters being the columns of a row."""
+    with connection() as con:
+        run_macros(con, mart_macros())
+        columns = ", ".join(f"${place} AS {name}" for place, name in enumerate(parameters, 1)) or "1"
+        return run(con, f"SELECT {expression} FROM (SELECT {columns})", list(parameters.values()))[0][0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sum_of_billionths_is_exact_in_whatever_order_it_is_added_up(seed: int) -> None:
+    units = [0.1, 0.2, 1e-9, 999_999_999.0, *[round(random.Random(0).uniform(0, 1e7), 9) for _ in range(1000)]]
+    random.Random(seed).shuffle(units)
+    total = value_of("units_of((SELECT sum(billionths(x)) FROM unnest(amounts) AS each_unit(x)))", amounts=units)
+    assert total == float(sum(Decimal(round(x * 1e9)) for x in units)) / 1e9
+
+
+@pytest.mark.parametrize("units", [1e9, -1e9, 1e300, float("inf"), float("nan"), None])
+def test_what_no_job_can_cost_is_no_amount(units: float | None) -> None:
+    assert value_of("billionths(CAST(units AS DOUBLE))", units=units) is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(allow_nan=False))
+def test_a_number_as_text_reads_as_the_same_number(x: float) -> None:
+    assert float(value_of("number_text(x)", x=x)) == x
+
+
+@pytest.mark.parametrize("first", [datetime(2025, 3, 1, 22, tzinfo=UTC), datetime(1969, 12, 31, 22, 59, 59, 9, UTC)])
+def test_the_hours_between_two_times_are_those_that_hold_a_moment_between_them(first: datetime) -> None:
+    start = first.replace(minute=0, second=0, microsecond=0)
+    between = "hours_between(first_time, last_time)"
+    assert value_of(between, first_time=first, last_time=first) == [start]
+    assert value_of(between, first_time=first, last_time=start + 2 * HOUR) == [start, start + HOUR, start + 2 * HOUR]
+    assert value_of(between, first_time=first, last_time=start - timedelta(microseconds=1)) == []
