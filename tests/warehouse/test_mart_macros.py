@@ -39,10 +39,15 @@ def test_what_no_job_can_cost_is_no_amount(units: float | None) -> None:
     assert value_of("billionths(CAST(units AS DOUBLE))", units=units) is None
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.floats(allow_nan=False))
-def test_a_number_as_text_reads_as_the_same_number(x: float) -> None:
-    assert float(value_of("number_text(x)", x=x)) == x
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.floats(allow_nan=False), min_size=20))
+def test_a_number_as_text_reads_as_the_same_number(numbers: list[float]) -> None:
+    texts = value_of("(SELECT array_agg(number_text(x)) FROM unnest(numbers) AS each_number(x))", numbers=numbers)
+    assert [float(text) for text in texts] == numbers
+
+
+def test_a_month_as_text_is_that_of_utc() -> None:
+    assert value_of("month_text(moment)", moment=datetime(2025, 2, 28, 23, 59, tzinfo=UTC)) == "2025-02"
 
 
 @pytest.mark.parametrize("first", [datetime(2025, 3, 1, 22, tzinfo=UTC), datetime(1969, 12, 31, 22, 59, 59, 9, UTC)])

@@ -13,6 +13,10 @@ CREATE OR REPLACE MACRO units_of(total_billionths) AS
 CREATE OR REPLACE MACRO number_text(x) AS
     CAST(x AS VARCHAR);
 
+-- The UTC month of a time, YYYY-MM.
+CREATE OR REPLACE MACRO month_text(moment) AS
+    strftime(moment, '%Y-%m');
+
 -- The number of a UTC hour, counted from the start of 1970.
 CREATE OR REPLACE MACRO hour_number(moment) AS
     CAST(floor(epoch_us(moment) / 3600000000e0) AS BIGINT);
