@@ -119,6 +119,15 @@ AGREEMENT: Final = Check(
 )
 
 
+EVERY_MONTH_CAME_THROUGH: Final = Check(
+    "every_month_came_through",
+    "history_duckdb",
+    "No month of the run failed. Months that did are named with their reasons; the others are whole in every table.",
+    "error",
+)
+"""The check that fails a run last."""
+
+
 def verify(
     lake: Lake, checks: Iterable[Check], months: Sequence[str], tables: Mapping[str, Table], known: Contract
 ) -> list[Verdict]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
@@ -19,10 +19,12 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from assets.each_month import each_month
 from warehouse.contract import PARTS, Contract, EnvelopeField, Field, TypedColumn, snake_case
 from warehouse.declaration import Table
 from warehouse.engine import arrow, load, month_connection, month_threads, run, side_by_side
 from warehouse.lake import Lake, copy_to, quote
+from warehouse.locks import exclusive
 from warehouse.sql import run_macros, statement, statements
 from warehouse.tables import (
     CONTRACT_DRIFT,
@@ -62,11 +64,15 @@ _DUCKDB_JSON_TYPES: Final = {
 
 @dataclass(frozen=True)
 class Flattened:
-    """What flattening a month did: whether its files were made anew, and the rows that each table has."""
+    """What flattening a month did: whether its files were made anew, and the rows that each table has.
+
+    `failure` says why it could not be done; the month's files are then as they were.
+    """
 
     month: str
-    made: bool
-    rows: dict[str, int]
+    made: bool = False
+    rows: dict[str, int] = field(default_factory=dict[str, int])
+    failure: Exception | None = None
 
 
 def is_fresh(lake: Lake, month: str, known: Contract) -> bool:
@@ -79,6 +85,18 @@ def made_from(lake: Lake, month: str, known: Contract) -> str:
     """What the flattened files of a month would be made from now."""
     raw = [lake.metadata(table, month).get(REVISION, "-") for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS)]
     return " ".join((*raw, known.digest, _code_digest()))
+
+
+def flatten_months(
+    lake: Lake, months: Sequence[str], known: Contract, tell: Callable[[str], None]
+) -> Iterator[Flattened]:
+    """Flatten each month and yield what came of it, a failure included; months that are locked come last."""
+
+    def one(month: str, wait_seconds: float) -> Flattened:
+        with exclusive(lake.data, month, wait_seconds=wait_seconds, on_wait=tell):
+            return flatten_month(lake, month, known)
+
+    return each_month(months, one, lambda month, error: Flattened(month, failure=error))
 
 
 def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = False) -> Flattened:

@@ -7,121 +7,118 @@ something new, `walks` always, for each walk is a fact. The caller holds the mon
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
-from assets.api.errors import ApiError, NotAuthorised
-from assets.api.protocol import Answer, Api, Tally
 from assets.flatten import REVISION
-from assets.records import SCHEMA, RecordFile
+from assets.records import SCHEMA
 from assets.walk import Walk
 from warehouse.contract import Contract
 from warehouse.declaration import Table
 from warehouse.engine import load, month_connection, run
-from warehouse.errors import JobledgerError
 from warehouse.lake import Lake, Staging, copy_to, quote
 from warehouse.months import Window
 from warehouse.sql import run_macros, statement
 from warehouse.tables import OBSERVATIONS, REJECTED_RECORDS, WALKS
 
-FEW_GONE: Final = 10
-SHARE_GONE: Final = 0.1
-"""A month that would lose more than this share of its jobs, and more than FEW_GONE, at once is not believed."""
-
 _PATHS: Final = "['$', '$.id', '$.iTwinId', '$.executionInfo.createdDateTime']"
-
-
-class TooManyGone(JobledgerError):
-    """A month would lose too many jobs at once: nothing of them was marked, everything was kept."""
 
 
 @dataclass
 class Landed:
-    """What landing a month changed. `gone_refused` is set where a loss was too large to be believed.
-
-    `missing_ids` are the open jobs that no walk covers and that could not be refreshed by id.
-    """
+    """What landing a month changed. `missing_ids`: open jobs that no walk covers and that could not be refreshed."""
 
     month: str
     walks: list[Walk]
     new_versions: int = 0
     new_rejects: int = 0
     vanished: int = 0
-    gone_refused: TooManyGone | None = None
-    refusal: NotAuthorised | None = None
     missing_ids: list[str] = field(default_factory=list[str])
 
 
-class _JobAnswer(msgspec.Struct):
-    job: msgspec.Raw
+class Unlisted(NamedTuple):
+    """A known job that the walks of a run did not list, and why it is asked for by id.
+
+    `why`: 'gone' where `walk_id` is a complete walk that covers it; 'open' where no walk covers it.
+    """
+
+    month: str
+    job_id: str
+    why: str
+    walk_id: str | None
 
 
-class _Identity(msgspec.Struct):
-    id: str | int | None = None
+class Landing:
+    """A month whose new records are compared with the ledger; `landing` opens it."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, walks: Sequence[Walk], files: Sequence[Path]
+    ) -> None:
+        self._con = con
+        self._lake = lake
+        self._window = window
+        self._walks = walks
+        self._files = list(files)
+        _show(con, self._files, window)
+
+    def unlisted(self) -> list[Unlisted]:
+        """The known jobs that were not listed and that have to be asked for by id."""
+        _make(self._con, "unlisted")
+        rows = run(self._con, "SELECT job_id, why, walk_id FROM unlisted ORDER BY why, job_id")
+        return [Unlisted(self._window.month, *row) for row in rows]
+
+    def job_count(self) -> int:
+        """How many jobs the ledger knew in this month, without those that vanished."""
+        return int(run(self._con, "SELECT count(*) FROM last_kept WHERE http_status = 200")[0][0])
+
+    def show(self, file: Path) -> None:
+        """Add a record file to what this run was shown."""
+        self._files.append(file)
+        _show(self._con, self._files, self._window)
+
+    def keep(self, gone: Sequence[tuple[str, str]] = ()) -> Landed:
+        """Write what is new to the raw tables; `gone` are jobs that are no more, each with the walk that missed it."""
+        con, landed = self._con, Landed(self._window.month, list(self._walks))
+        _make_gone(con, gone)
+        _make(con, "new_versions")
+        _make(con, "new_rejects")
+        counts = _counts(con)
+        for walk in self._walks:
+            _judge(walk, counts.get(walk.walk_id, {}))
+        _put(con, self._lake, self._window.month, self._walks, counts, landed)
+        return landed
 
 
-class _IdentityAnswer(msgspec.Struct):
-    job: _Identity
-
-
-class _ErrorAnswer(msgspec.Struct):
-    error: dict[str, Any]
-
-
-@dataclass
-class _Asked:
-    """The jobs that were asked for by id: those that are gone, each with the walk that missed it."""
-
-    gone: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    shown: int = 0
-
-
-def land(
+@contextmanager
+def landing(
     lake: Lake,
     window: Window,
     walks: Sequence[Walk],
     files: Sequence[Path],
     known: Contract,
     *,
-    api: Api | None = None,
-    scratch: Path | None = None,
-    accept_gone: bool = False,
-) -> Landed:
-    """Keeps what `files` (of records) hold that the ledger does not; asks `api` by id for what the walks did not list.
+    spill: Path | None = None,
+) -> Generator[Landing]:
+    """Open a month to land the record files `files`, which belong to `walks` or hold answers by id.
 
-    `files` belong to `walks` or hold answers by id; `scratch` is a folder for the answers that are asked for here.
+    The caller holds the month's lock. DuckDB spills into the folder `spill`.
     """
-    landed = Landed(window.month, list(walks))
-    with month_connection(scratch) as con:
-        _open(con, lake, window, files, known)
+    with month_connection(spill) as con:
+        _open(con, lake, window, known)
         load(con, "walks_of_run", _walks_of_run(walks))
-        if api is not None and scratch is not None:
-            asked = _ask_by_id(con, api, walks, scratch / "by_id.parquet", accept_gone, landed)
-            if asked.shown:
-                _show(con, [*files, scratch / "by_id.parquet"], window)
-            _make_gone(con, asked.gone)
-        else:
-            _make_gone(con, [])
-        _make(con, "new_versions")
-        _make(con, "new_rejects")
-        counts = _counts(con)
-        for walk in walks:
-            _judge(walk, counts.get(walk.walk_id, {}))
-        _put(con, lake, window.month, walks, counts, landed)
-    return landed
+        yield Landing(con, lake, window, walks, files)
 
 
-def _open(con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, files: Sequence[Path], known: Contract) -> None:
+def _open(con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, known: Contract) -> None:
     run_macros(con)
     for table in (OBSERVATIONS, WALKS, REJECTED_RECORDS):
         run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table, window.month)}")
-    _show(con, files, window)
     _make(con, "last_kept")
     ended = ", ".join(quote(state.name) for state in known.states if state.outcome != "open")
     _make(con, "open_by_id", {"$ended_states": ended})
@@ -146,118 +143,6 @@ def _make(con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, str] |
     for key, value in (values or {}).items():
         text = text.replace(key, value)
     run(con, f"CREATE OR REPLACE TABLE {name} AS {text}")
-
-
-def _ask_by_id(
-    con: duckdb.DuckDBPyConnection,
-    api: Api,
-    walks: Sequence[Walk],
-    file: Path,
-    accept_gone: bool,
-    landed: Landed,
-) -> _Asked:
-    """Asks for each known job that was not listed, and stops as soon as too many of them are gone."""
-    _make(con, "unlisted")
-    unlisted = run(con, "SELECT job_id, why, walk_id FROM unlisted ORDER BY why, job_id")
-    asked = _Asked()
-    if not unlisted:
-        return asked
-    jobs = int(run(con, "SELECT count(*) FROM last_kept WHERE http_status = 200")[0][0])
-    by_id = {walk.walk_id: walk for walk in walks}
-    with RecordFile(file) as records:
-        for job_id, why, walk_id in unlisted:
-            walk = by_id.get(walk_id)
-            too_many = len(asked.gone) > FEW_GONE and len(asked.gone) > SHARE_GONE * jobs and not accept_gone
-            if landed.refusal or too_many:
-                _leave_unasked(job_id, walk, landed)
-            else:
-                _ask_one(api, job_id, why, walk, records, asked, landed)
-    if len(asked.gone) > FEW_GONE and len(asked.gone) > SHARE_GONE * jobs and not accept_gone:
-        _refuse_loss(asked, jobs, walks, landed)
-    return asked
-
-
-def _leave_unasked(job_id: str, walk: Walk | None, landed: Landed) -> None:
-    """Notes that nobody knows what became of a job; one for each walk is enough."""
-    if walk is None:
-        landed.missing_ids.append(job_id)
-    elif walk.complete:
-        walk.doubt(f"job {job_id} was not listed, and it was not asked for by id any more")
-
-
-def _ask_one(
-    api: Api,
-    job_id: str,
-    why: str,
-    walk: Walk | None,
-    records: RecordFile,
-    asked: _Asked,
-    landed: Landed,
-) -> None:
-    try:
-        answer = api.job(job_id, walk.tally if walk else Tally())
-    except ApiError as error:
-        if walk:
-            walk.doubt(f"job {job_id} was not listed, and asking for it by id failed: {error}")
-        else:
-            landed.missing_ids.append(job_id)
-        if isinstance(error, NotAuthorised) and error.status != 403:
-            landed.refusal = error
-        return
-    if answer.status == 404:
-        if why == "gone" and walk and _says_not_found(answer):
-            asked.gone.append((job_id, walk.walk_id))
-        elif walk:
-            walk.doubt(f"job {job_id} was not listed, and the 404 for its id does not come from the API")
-        else:
-            landed.missing_ids.append(job_id)
-        return
-    records.add([job_of(answer)], source="get", observed_at=answer.received_at, walk_id=walk.walk_id if walk else None)
-    asked.shown += 1
-    right = is_about(answer, job_id)
-    if walk and right:
-        walk.doubt(f"the list left out job {job_id}, which is there when asked for by id")
-    elif walk:
-        walk.doubt(f"job {job_id} was not listed, and the answer for its id is about another job")
-    elif not right:
-        landed.missing_ids.append(job_id)
-
-
-def job_of(answer: Answer) -> bytes:
-    """The job of an answer to GET by id, as it was sent."""
-    return bytes(msgspec.json.decode(answer.body, type=_JobAnswer).job)
-
-
-def is_about(answer: Answer, job_id: str) -> bool:
-    """Whether an answer to GET by id shows the job that was asked for."""
-    try:
-        told = msgspec.json.decode(answer.body, type=_IdentityAnswer).job.id
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return str(told).lower() == job_id.lower()
-
-
-def _says_not_found(answer: Answer) -> bool:
-    """Whether a 404 is the API's own, not that of something between."""
-    try:
-        error = msgspec.json.decode(answer.body, type=_ErrorAnswer).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return str(error.get("code", "")).lower().endswith("notfound")
-
-
-def _refuse_loss(asked: _Asked, jobs: int, walks: Sequence[Walk], landed: Landed) -> None:
-    gone, asked.gone = asked.gone, []
-    message = (
-        f"{landed.month} would lose more than {len(gone) - 1} of its {jobs} jobs at once: nothing was marked as gone "
-        f"and everything was kept. Check that the account still sees its iTwins (first missing job: {gone[0][0]}); "
-        "if the jobs were really deleted, run `jobledger sync --accept-gone` with "
-        f"`--from {landed.month} --to {landed.month}`."
-    )
-    landed.gone_refused = TooManyGone(message)
-    for walk in walks:
-        if any(walk_id == walk.walk_id for _, walk_id in gone):
-            walk.doubt(message)
 
 
 def _walks_of_run(walks: Sequence[Walk]) -> pa.Table:

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from assets.api.errors import ApiError, NotAuthorised, Throttled
+from assets.api.errors import ApiError, NotAuthorised, Throttled, refuses_token
 from assets.api.filters import window_filter
 from assets.api.protocol import Answer, Page, Tally
+from assets.plan import PAGE_SIZE
 from assets.records import RecordFile
 from warehouse.months import Window
 
-PAGE_SIZE: Final = 1000
 SMALLEST_PAGE: Final = 2
 IDLE_PAGES: Final = 20
 """Pages in a row, each empty or come before, after which a chain is taken to be without end."""
@@ -95,7 +95,7 @@ def walk(
                     on_page(walk)
         except (ApiError, EndlessChain) as error:
             walk.doubt(f"ended after page {walk.pages} ({walk.records} records): {error}")
-            if isinstance(error, NotAuthorised) and error.status != 403:
+            if isinstance(error, NotAuthorised) and refuses_token(error):
                 walk.refusal = error
     walk.finished_at = walk.finished_at or datetime.now(UTC)
     return walk

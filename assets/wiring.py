@@ -1,6 +1,7 @@
 """The assets as Dagster sees them: thin wiring over the functions of this floor.
 
-Four steps: `walks` asks the API, `core` flattens, `marts` answers, `published` opens the door for SQL. Each makes
+Four steps: `walks` asks the API, `core` flattens, `marts` answers, `published` opens the door for SQL; a last one fails
+where a month failed, when all else is done. Each makes
 several tables, for an event per table is what the UI needs and a step per table is what it does not. Asset keys are
 table names.
 """
@@ -12,18 +13,32 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
-from assets.api.errors import JobledgerError
+from assets.api.errors import JobledgerError, refuses_token
 from assets.api.protocol import Api
-from assets.checks import AGREEMENT, CORE_CHECKS, RAW_CHECKS, Check, Verdict, as_markdown, verify, verify_agreement
-from assets.flatten import flatten_month
+from assets.checks import (
+    AGREEMENT,
+    CORE_CHECKS,
+    EVERY_MONTH_CAME_THROUGH,
+    RAW_CHECKS,
+    Check,
+    Verdict,
+    as_markdown,
+    verify,
+    verify_agreement,
+)
+from assets.flatten import flatten_months
 from assets.landing import Landed
 from assets.marts import make_marts
-from assets.sync import Plan, sync_month
+from assets.plan import Plan
+from assets.sync import Synced, sync_months
 from warehouse.catalog import Publish, publish
 from warehouse.contract import Contract, contract
 from warehouse.declaration import Table
 from warehouse.dictionary import write_dictionary
+from warehouse.errors import Busy
+from warehouse.failed_months import FailedMonth, MonthsFailed, Step, clear, failed_months, record
 from warehouse.lake import Lake
 from warehouse.locks import exclusive
 from warehouse.marts.all import MARTS, all_tables
@@ -44,6 +59,7 @@ STALE = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_win
 
 RAW_STEP = "walk_the_api"
 CORE_STEP = "flatten"
+LAST_STEP = "report_failed_months"
 
 
 class LedgerResource(dg.ConfigurableResource[Any], ABC):
@@ -73,6 +89,21 @@ def build_assets(start_month: str, known: Contract | None = None) -> list[dg.Ass
     known = known or contract()
     months = dg.MonthlyPartitionsDefinition(start_date=start_month, fmt="%Y-%m", timezone="UTC", end_offset=1)
     return [_raw_assets(months, known), _core_assets(months, known), _mart_assets(known), _published_asset(known)]
+
+
+def build_last_check() -> dg.AssetChecksDefinition:
+    """The last step of a run: it fails, and says why, where a month failed in a step before it."""
+
+    @dg.multi_asset_check(name=LAST_STEP, specs=[check_spec(EVERY_MONTH_CAME_THROUGH)])
+    def last_check(context: dg.AssetCheckExecutionContext, ledger: LedgerResource) -> Iterator[dg.AssetCheckResult]:
+        """Fails with the months of this run that failed, their reasons and what to do."""
+        failed = failed_months(ledger.lake(), [context.run.run_id])
+        rows = pa.Table.from_pylist([{"month": row.month, "step": row.step, "reason": row.reason} for row in failed])
+        yield from _check_results([Verdict(EVERY_MONTH_CAME_THROUGH, len(failed), rows)])
+        if failed:
+            raise MonthsFailed(failed)
+
+    return last_check
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -117,15 +148,11 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Walks each month for each iTwin and keeps what is new."""
         plan, lake = ledger.plan(context.log.info, config.accept_gone), ledger.lake()
-        refused: JobledgerError | None = None
         with ledger.api() as api:
-            for month in context.partition_keys:
-                landed = sync_month(lake, api, month, known, plan, context.run.run_id)
-                context.log.info(summary(landed))
-                context.add_asset_metadata(landed_metadata(landed), OBSERVATIONS.name, partition_key=month)
-                refused = refused or landed.gone_refused
-        if refused is not None:
-            raise refused
+            for done in sync_months(lake, api, context.partition_keys, known, plan, context.run.run_id):
+                context.log.info(summary(done))
+                note(lake, done.month, "walk", context.run.run_id, done.failure)
+                context.add_asset_metadata(synced_metadata(done), OBSERVATIONS.name, partition_key=done.month)
         yield from (dg.MaterializeResult(asset_key=table.name) for table in tables)
         by_name = {table.name: table for table in ledger_tables(known)}
         yield from _check_results(verify(lake, RAW_CHECKS, context.partition_keys, by_name, known))
@@ -149,13 +176,17 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Flattens each month in one pass over its JSON, unless nothing changed."""
         lake = ledger.lake()
-        for month in context.partition_keys:
-            with exclusive(lake.data, month, on_wait=context.log.info):
-                done = flatten_month(lake, month, known)
-            if done.made:
-                context.log.info(f"{month}: {done.rows['jobs']} jobs flattened")
+        failed = failed_months(lake, [context.run.run_id])
+        locked = {row.month for row in failed if row.error == Busy.__name__}  # it was waited for once: that will do
+        months = [month for month in context.partition_keys if month not in locked]
+        for done in flatten_months(lake, months, known, context.log.info):
+            note(lake, done.month, "flatten", context.run.run_id, done.failure)
+            if done.failure is not None:
+                context.log.error(f"{done.month}: FAILED: {reason_of(done.failure)}")
+            elif done.made:
+                context.log.info(f"{done.month}: {done.rows['jobs']} jobs flattened")
             for name, rows in done.rows.items():
-                context.add_asset_metadata({"dagster/partition_row_count": rows}, name, partition_key=month)
+                context.add_asset_metadata({"dagster/partition_row_count": rows}, name, partition_key=done.month)
         yield from (dg.MaterializeResult(asset_key=table.name) for table in tables)
         by_name = {table.name: table for table in ledger_tables(known)}
         yield from _check_results(verify(lake, CORE_CHECKS, context.partition_keys, by_name, known))
@@ -230,19 +261,44 @@ def _check_results(verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]
         )
 
 
-def summary(landed: Landed) -> str:
+def note(lake: Lake, month: str, step: Step, run_id: str, failure: Exception | None) -> None:
+    """Put a month's failure in a step on record, or clear the one that is there."""
+    if failure is None:
+        clear(lake, month, step)
+    else:
+        refused = refuses_token(failure)
+        error, at = type(failure).__name__, datetime.now(UTC)
+        record(lake, FailedMonth(month, step, run_id, at, error, reason_of(failure), refused))
+
+
+def reason_of(failure: Exception) -> str:
+    """What happened, as a sentence."""
+    return str(failure) if isinstance(failure, JobledgerError) else f"{type(failure).__name__}: {failure}"
+
+
+def summary(done: Synced) -> str:
     """What a synced month brought, as a sentence."""
+    said = [] if done.landed is None else [_landed_summary(done.landed)]
+    said += [] if done.failure is None else [f"FAILED: {reason_of(done.failure)}"]
+    return f"{done.month}: {'; '.join(said)}"
+
+
+def _landed_summary(landed: Landed) -> str:
     incomplete = [walk for walk in landed.walks if not walk.complete]
-    said = f"{landed.month}: {landed.new_versions} new versions, {landed.vanished} jobs gone"
+    said = f"{landed.new_versions} new versions, {landed.vanished} jobs gone"
     said += f", {landed.new_rejects} records rejected" if landed.new_rejects else ""
     return said + "".join(
         f"; INCOMPLETE for {walk.itwin_id or 'own jobs'}: {'; '.join(walk.faults)}" for walk in incomplete
     )
 
 
-def landed_metadata(landed: Landed) -> dict[str, Any]:
+def synced_metadata(done: Synced) -> dict[str, Any]:
     """What a synced month brought, as the UI shows it."""
-    return {
+    failed = {} if done.failure is None else {"failed": reason_of(done.failure)}
+    if done.landed is None:
+        return failed
+    landed = done.landed
+    return failed | {
         "walks": len(landed.walks),
         "complete_walks": sum(walk.complete for walk in landed.walks),
         "requests": sum(walk.tally.requests for walk in landed.walks),

@@ -80,7 +80,7 @@ def sync(first: str | None, last: str | None, everything: bool, ids_file: str | 
 
     Without months: the current and the previous one, and the older ones that hold open jobs.
     """
-    from pipelines import syncing
+    from pipelines.sync import months_to_sync, sync_ids, sync_months
 
     if ids_file and (first or last or everything):
         raise WrongUsage("--ids walks no months: give it alone.")
@@ -90,9 +90,9 @@ def sync(first: str | None, last: str | None, everything: bool, ids_file: str | 
     if not settings.has_credentials:
         raise WrongUsage(NO_CREDENTIALS)
     ids = _read_ids(ids_file) if ids_file else None
-    months = syncing.months_to_sync(settings, first, last, everything) if ids is None else []
+    months = months_to_sync(settings, first, last, everything) if ids is None else []
     prepare_data(settings)
-    whole = syncing.sync_ids(settings, ids) if ids is not None else syncing.sync_months(settings, months, accept_gone)
+    whole = sync_ids(settings, ids) if ids is not None else sync_months(settings, months, accept_gone)
     return Exit.DONE if whole else Exit.INCOMPLETE
 
 

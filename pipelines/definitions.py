@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.wiring import LedgerResource, build_assets
-from pipelines.console import sentences
+from assets.wiring import LedgerResource, build_assets, build_last_check
 from pipelines.resources import SettingsResource
 from pipelines.schedules import build_schedules
 from pipelines.settings import start_month
+from pipelines.step_log import sentences
 from warehouse.contract import Contract
 
 JOB_NAME = "sync"
@@ -25,6 +25,7 @@ def build_defs(
     )
     return dg.Definitions(
         assets=build_assets(start or start_month(), known),
+        asset_checks=[build_last_check()],
         jobs=[job],
         schedules=build_schedules(job),
         resources={"ledger": ledger or SettingsResource()},

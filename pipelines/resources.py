@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from assets.api.protocol import Api
-from assets.sync import Plan
+from assets.plan import Plan
 from assets.wiring import LedgerResource
 from pipelines.settings import Settings, prepare_data, read_settings
 from warehouse.catalog import Publish

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipelines.selection import every_month, older_open_months, range_tags, recent_months
 from pipelines.settings import Settings, read_settings
+from pipelines.sync import every_month, older_open_months, range_tags, recent_months
 from warehouse.lake import Lake
 from warehouse.months import month_of, stretches
 

@@ -14,10 +14,10 @@ from typing import Final
 
 from rich.console import Console
 
-from pipelines import selection, syncing
 from pipelines.answering import grid, query
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import read_settings
+from pipelines.sync import every_month, sync_months
 from warehouse.catalog import door
 from warehouse.contract import contract
 from warehouse.marts.all import all_tables
@@ -40,7 +40,7 @@ def main() -> int:
         os.environ.update(sandbox_environment(sandbox.url, world.itwins, months[0]))
         settings = read_settings()
         settings.data.mkdir(parents=True, exist_ok=True)
-        complete = syncing.sync_months(settings, selection.every_month(settings), accept_gone=False)
+        complete = sync_months(settings, every_month(settings), accept_gone=False)
     tell(settings.data, time.monotonic() - began)
     return 0 if complete else 4
 

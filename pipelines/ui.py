@@ -16,7 +16,7 @@ from typing import Final
 
 from dotenv import load_dotenv
 
-from pipelines.runs import dagster_home
+from pipelines.home import dagster_home
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import read_settings
 from pipelines.trial import DATA as SANDBOX_DATA

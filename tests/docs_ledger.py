@@ -24,7 +24,8 @@ from assets.api.client import Client
 from assets.api.protocol import Answer, Page, Tally
 from assets.flatten import flatten_month
 from assets.marts import make_marts
-from assets.sync import Plan, sync_month
+from assets.plan import Plan
+from assets.sync import sync_month
 from pipelines.sandbox import READY_TOKEN, FixedClock, Sandbox, World
 from warehouse.catalog import door, publish
 from warehouse.contract import Field, contract

@@ -32,14 +32,18 @@ OBSERVATIONS: Final = Table(
 MESSAGE_OBSERVATIONS: Final = Table(
     name="message_observations",
     group="raw",
-    meaning="What the API answered when asked, once, for the messages of a job that failed.",
-    grain="failed job",
-    key=("job_id",),
+    meaning="What the API answered when asked for the messages of a job that failed. It is asked until it answers.",
+    grain="answer or refusal about a failed job",
+    key=("job_id", "observed_at"),
     columns=(
         Column("job_id", "VARCHAR", "Id of the job"),
         Column("observed_at", "TIMESTAMPTZ", "When the answer arrived here"),
-        Column("http_status", "BIGINT", "200, or 404 where the job has no messages"),
-        Column("body", "VARCHAR", "The answer as sent; null with 404"),
+        Column(
+            "http_status",
+            "BIGINT",
+            "200; 404 where the job has no messages; else the API's refusal, after which it is asked again later",
+        ),
+        Column("body", "VARCHAR", "The answer as sent; null with any status but 200, and where it cannot be read"),
     ),
 )
 

@@ -97,6 +97,11 @@ class NotAuthorised(ApiError):
     )
 
 
+def refuses_token(error: BaseException) -> bool:
+    """Whether an error ends all asking: the token is refused. A 403 refuses one iTwin or one request alone."""
+    return isinstance(error, NotAuthorised) and error.status != 403
+
+
 class NotFound(ApiError):
     what = "Not found"
     advice = "Check the ids, and that the API's address is right."

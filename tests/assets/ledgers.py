@@ -18,8 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.api.protocol import Api
+from assets.by_id import ask_for_unlisted
 from assets.flatten import REVISION, Flattened, flatten_month
-from assets.landing import Landed, land
+from assets.landing import Landed, landing
+from assets.plan import Plan
 from assets.records import RecordFile, body_hash
 from assets.walk import Walk
 from warehouse.contract import Contract, contract
@@ -92,7 +94,13 @@ class Ledger:
                 walked_itwin_id=itwin_id,
                 page=1,
             )
-        return land(self.lake, walk.window, [walk], [records.path], self.known, api=api, scratch=scratch)
+        with landing(self.lake, walk.window, [walk], [records.path], self.known, spill=scratch) as kept:
+            gone: list[tuple[str, str]] = []
+            if api is not None and (unlisted := kept.unlisted()):
+                file = scratch / "by_id.parquet"
+                gone = ask_for_unlisted(api, unlisted, kept.job_count(), [walk], file, Plan()).gone
+                kept.show(file)
+            return kept.keep(gone)
 
     def flatten(self, *, force: bool = False) -> Flattened:
         return flatten_month(self.lake, self.month, self.known, force=force)

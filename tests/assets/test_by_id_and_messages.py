@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 
+from assets import messages
 from assets.api.auth import FixedToken
 from assets.api.budget import Budget
 from assets.api.client import Client
 from assets.api.errors import NotAuthorised
-from assets.sync import Plan, fetch_by_id, sync_month
+from assets.api.protocol import Answer, Tally
+from assets.by_id import fetch_by_id
+from assets.plan import Plan
+from assets.sync import sync_month
 from pipelines.sandbox import ScriptedWorld
 from tests.faults.told import Told, ledger_that_is
 from tests.faults.world import ITWINS, KNOWN, MONTH, Job, Ledger, client, job, ledger_of, stage
@@ -38,6 +42,16 @@ def text(body: Job) -> str:
     return json.dumps(body, separators=(",", ":"))
 
 
+class HoursLater:
+    """The time as it will be in some hours."""
+
+    def __init__(self, hours: float) -> None:
+        self.by = timedelta(hours=hours)
+
+    def now(self, zone: tzinfo) -> datetime:
+        return datetime.now(zone) + self.by
+
+
 def test_jobs_that_are_fetched_by_id_land_in_their_months_and_those_not_found_are_listed(tmp_path: Path) -> None:
     world = ScriptedWorld(job("a"), moved(job("b"), "2024-02"), job("c", ITWINS[2]))
     with ledger_of(tmp_path, world) as ledger:
@@ -57,7 +71,7 @@ def test_jobs_that_are_fetched_by_id_land_in_their_months_and_those_not_found_ar
         ],
     }
     assert [(month, landed.new_versions) for month, landed in fetched.landed.items()] == [("2024-02", 1), (MONTH, 2)]
-    assert (fetched.not_found, fetched.failed, fetched.refusal) == (["nobody", "never"], {}, None)
+    assert (fetched.not_found, fetched.failed) == (["nobody", "never"], {})
     assert [(month, landed.new_versions) for month, landed in again.landed.items()] == [("2024-02", 0), (MONTH, 0)]
     assert walks == []
 
@@ -167,10 +181,9 @@ def test_a_job_without_messages_is_remembered_as_asked(tmp_path: Path) -> None:
     assert kept == [{"job_id": "bad", "http_status": 404, "body": None}]
 
 
-@pytest.mark.parametrize("fault", [Reply(503), Reply(200, b"<html></html>"), json_reply({}, 403), json_reply([])])
-def test_messages_that_could_not_be_fetched_are_asked_for_again_by_the_next_run(tmp_path: Path, fault: Reply) -> None:
+def test_messages_that_a_passing_fault_kept_back_are_asked_for_again_by_the_next_run(tmp_path: Path) -> None:
     told, said = Told(job("bad", state="Failed"), job("worse", state="Failed")), list[str]()
-    told.others = {"bad/messages": fault, "worse/messages": json_reply({"messages": TOLD})}
+    told.others = {"bad/messages": Reply(503), "worse/messages": json_reply({"messages": TOLD})}
     with ledger_that_is(tmp_path, told, tell=said.append) as ledger:
         ledger.sync()
         asked = [row["job_id"] for row in ledger.rows(MESSAGE_OBSERVATIONS)]
@@ -184,6 +197,78 @@ def test_messages_that_could_not_be_fetched_are_asked_for_again_by_the_next_run(
         {"job_id": job_id, "http_status": 200, "body": json.dumps({"messages": TOLD})} for job_id in ("bad", "worse")
     ]
     assert said == [f"{MONTH}: the messages of 1 failed jobs could not be fetched; next time."]
+
+
+REFUSALS = [json_reply({}, 403), json_reply({}, 410), json_reply({}, 400), Reply(200, b"<html></html>"), json_reply([])]
+
+
+def test_refused_messages_are_remembered_told_once_and_asked_for_again_after_growing_pauses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, said = Told(*(job(f"bad-{number}", state="Failed") for number in range(20))), list[str]()
+    told.others = {f"bad-{number}/messages": REFUSALS[number % len(REFUSALS)] for number in range(20)}
+    with ledger_that_is(tmp_path, told, tell=said.append) as ledger:
+        asked: list[int] = []
+        for hours in (0, 0.5, 1.1, 2, 7.5, 24, 32, 100, 201, 922, 10_000, 20_000):
+            monkeypatch.setattr(messages, "datetime", HoursLater(hours))
+            told.asked.clear()
+            ledger.sync()
+            asked.append(len(set(told.asked)))
+        kept = ledger.rows(MESSAGE_OBSERVATIONS, ["job_id", "http_status", "body"])
+    assert asked == [20, 0, 20, 0, 20, 0, 20, 0, 20, 20, 0, 0]
+    assert {(row["http_status"], row["body"]) for row in kept} == {(reply.status, None) for reply in REFUSALS}
+    assert len(kept) == 20 * 6
+    assert len(said) == 1
+    assert said[0].startswith(f"{MONTH}: the API does not give the messages of 20 failed jobs (first: bad-0: ")
+
+
+def test_refused_messages_that_the_api_gives_later_are_the_ones_that_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Told(job("bad", state="Failed"))
+    told.others["bad/messages"] = json_reply({}, 403)
+    with ledger_that_is(tmp_path, told) as ledger:
+        ledger.sync()
+        told.others["bad/messages"] = json_reply({"messages": TOLD})
+        for hours in (2, 400):
+            monkeypatch.setattr(messages, "datetime", HoursLater(hours))
+            ledger.sync()
+        ledger.flatten()
+        assert [row["message"] for row in ledger.rows(JOB_MESSAGES)] == ["More than 64 GB."]
+    assert told.asked == ["bad/messages", "bad/messages"]
+
+
+def test_a_token_that_is_refused_among_the_messages_ends_the_asking_and_keeps_what_was_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "BATCH", 10)
+    told = Told(*(job(f"bad-{number:02d}", state="Failed") for number in range(40)))
+    told.others["bad-15/messages"] = REFUSED
+    with ledger_that_is(tmp_path, told, threads=2) as ledger:
+        ledger.sync()
+        kept = [row["job_id"] for row in ledger.rows(MESSAGE_OBSERVATIONS)]
+    assert isinstance(ledger.failure, NotAuthorised)
+    assert kept[:15] == [f"bad-{number:02d}" for number in range(15)]
+    assert len(told.asked) < 15 + 2 + 2
+
+
+def test_an_interrupted_fetch_of_messages_keeps_the_batches_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "BATCH", 10)
+    told = Told(*(job(f"bad-{number:02d}", state="Failed") for number in range(40)))
+    with ledger_that_is(tmp_path, told) as ledger:
+        asked = ledger.api.messages
+
+        def interrupted(job_id: str, tally: Tally) -> Answer:
+            if job_id == "bad-25":
+                raise KeyboardInterrupt
+            return asked(job_id, tally)
+
+        monkeypatch.setattr(ledger.api, "messages", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.sync()
+        assert len(ledger.rows(MESSAGE_OBSERVATIONS)) == 20
 
 
 def test_a_month_that_another_run_works_on_is_busy_and_is_not_even_asked_for(tmp_path: Path) -> None:
@@ -211,8 +296,8 @@ def test_a_refused_token_ends_the_sync_after_what_was_seen_is_safe(tmp_path: Pat
     with ledger_that_is(tmp_path, told) as ledger:
         ledger.sync()
         with serving(REFUSED) as server, Client(server.url, FixedToken("old"), Budget(1_000_000)) as refused:
-            with pytest.raises(NotAuthorised):
-                sync_month(ledger.lake, refused, MONTH, KNOWN, ledger.plan, "run-2")
+            done = sync_month(ledger.lake, refused, MONTH, KNOWN, ledger.plan, "run-2")
+            assert isinstance(done.failure, NotAuthorised)
             assert len(server.requests) == 1
         last = ledger.last_walk("complete", "records", "error")
     assert last.pop("error").startswith("ended after page 0 (0 records): Not authorised: 401 HeaderNotFound")

@@ -14,7 +14,9 @@ import pytest
 
 from assets.api.errors import NotAuthorised
 from assets.api.protocol import Page, Tally
-from assets.sync import Fetched, Plan, fetch_by_id, sync_month
+from assets.by_id import Fetched, fetch_by_id
+from assets.plan import Plan
+from assets.sync import sync_month
 from pipelines.sandbox import Faults, ScriptedWorld
 from tests.faults.chains import LIST, Script, answers, chained, found, page
 from tests.faults.pages import LongMonth

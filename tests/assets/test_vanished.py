@@ -9,7 +9,8 @@ import pytest
 
 from assets.api.errors import NotAuthorised
 from assets.api.protocol import Tally
-from assets.sync import Plan, fetch_by_id
+from assets.by_id import fetch_by_id
+from assets.plan import Plan
 from pipelines.sandbox import Faults, ScriptedWorld
 from pipelines.sandbox.interface import Bounds
 from pipelines.sandbox.scripted import Record
@@ -73,7 +74,7 @@ def test_a_job_is_gone_after_a_complete_walk_without_it_and_a_404_for_its_id(tmp
         "body_hash": None,
     }
     assert last == walk(1, 1)
-    assert (landed.vanished, landed.gone_refused) == (1, None)
+    assert (landed.vanished, ledger.failure) == (1, None)
     assert landed.walks[0].tally.requests == 2
 
 
@@ -138,12 +139,12 @@ def test_a_job_that_cannot_be_asked_for_is_kept_and_named(tmp_path: Path) -> Non
 
 def test_a_token_that_is_refused_while_asking_keeps_everything_names_each_job_and_ends_the_run(tmp_path: Path) -> None:
     shown = Told(job("a"), job("b"), job("c"))
-    with ledger_that_is(tmp_path, shown) as ledger:
+    with ledger_that_is(tmp_path, shown, threads=1) as ledger:
         ledger.sync()
         del shown.jobs[:2]
         shown.others["a"] = json_reply({"error": {"code": "HeaderNotFound"}}, 401)
-        with pytest.raises(NotAuthorised):
-            ledger.sync()
+        ledger.sync()
+        assert isinstance(ledger.failure, NotAuthorised)
         last = ledger.last_walk(*WALK)
         assert vanished(ledger) == []
     assert last.pop("error").startswith("job a was not listed, and asking for it by id failed: Not authorised: 401")
@@ -182,7 +183,7 @@ def test_a_month_that_would_lose_too_many_jobs_at_once_stops_loudly_and_keeps_ev
         ledger.sync()
         before = ledger.rows(OBSERVATIONS)
         del shown.jobs[:20]
-        landed = ledger.sync()
+        ledger.sync()
         last = ledger.last_walk(*WALK)
         assert ledger.rows(OBSERVATIONS) == before
         assert vanished(ledger) == []
@@ -191,10 +192,11 @@ def test_a_month_that_would_lose_too_many_jobs_at_once_stops_loudly_and_keeps_ev
         "Check that the account still sees its iTwins (first missing job: job-00); if the jobs were really deleted, "
         "run `jobledger sync --accept-gone` with `--from 2025-11 --to 2025-11`."
     )
-    assert str(landed.gone_refused) == message
+    assert str(ledger.failure) == message
     assert last.pop("error").endswith(message)
     assert last == {"unchanged_jobs": 20, "vanished": 0, "complete": False}
-    assert shown.asked == [f"job-{number:02d}" for number in range(11)]  # then there is nothing left to learn
+    assert set(shown.asked) >= {f"job-{number:02d}" for number in range(11)}
+    assert len(shown.asked) < 11 + Plan().threads  # then there is nothing left to learn
 
 
 def test_the_loss_is_believed_where_somebody_accepts_it(tmp_path: Path) -> None:
@@ -206,7 +208,7 @@ def test_the_loss_is_believed_where_somebody_accepts_it(tmp_path: Path) -> None:
         landed = ledger.sync()
         assert ledger.last_walk(*WALK) == walk(20, 20)
         assert vanished(ledger) == [f"job-{number:02d}" for number in range(20)]
-    assert (landed.vanished, landed.gone_refused) == (20, None)
+    assert (landed.vanished, ledger.failure) == (20, None)
 
 
 @pytest.mark.parametrize(("known", "gone"), [(10, 10), (11, 10), (120, 12)])
@@ -225,8 +227,8 @@ def test_one_more_may_not(tmp_path: Path, known: int, gone: int) -> None:
     with ledger_that_is(tmp_path, shown) as ledger:
         ledger.sync()
         del shown.jobs[:gone]
-        landed = ledger.sync()
-        assert (landed.gone_refused is None, ledger.last_walk("vanished", "complete")) == (
+        ledger.sync()
+        assert (ledger.failure is None, ledger.last_walk("vanished", "complete")) == (
             False,
             {"vanished": 0, "complete": False},
         )

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from assets.api.auth import FixedToken
 from assets.api.budget import Budget
 from assets.api.client import Client
-from assets.sync import Plan
+from assets.plan import Plan
 from tests.faults.world import ITWINS, Ledger, VirtualTime
 from tests.servers import Reply, Request, Server, json_reply, serving
 from warehouse.lake import Lake

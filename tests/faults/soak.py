@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from assets.api.errors import NotAuthorised
-from assets.sync import Plan
+from assets.plan import Plan
 from pipelines.sandbox import KINDS, TRANSIENT, Faults, ScriptedWorld
 from tests.faults.world import ITWINS, Job, Ledger, client, job, stage
 from tests.servers import Reply, Server, serving

@@ -13,7 +13,8 @@ import pytest
 
 from assets.api.client import Client
 from assets.api.errors import JobledgerError
-from assets.sync import Plan, fetch_by_id
+from assets.by_id import fetch_by_id
+from assets.plan import Plan
 from pipelines.sandbox import KINDS, Faults, ScriptedWorld
 from tests.faults.chains import LIST, chained, page, to
 from tests.faults.world import ITWINS, KNOWN, SECRET, Ledger, NotedTokens, client, job, stage

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from assets.api.auth import FixedToken
 from assets.api.budget import Budget
 from assets.api.client import Client
-from assets.sync import Plan
+from assets.plan import Plan
 from pipelines.sandbox import READY_TOKEN, Faults, Sandbox, ScriptedWorld
 from tests.faults.world import ITWINS, Job, Ledger, Stage, job, stage
 from warehouse.lake import Lake

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from assets.sync import Plan
+from assets.plan import Plan
 from pipelines.sandbox import Faults, ScriptedWorld
 from tests.faults.world import ITWINS, MONTH, Ledger, client, job, rows, stage, until
 from tests.faults.writer import BUSY, work

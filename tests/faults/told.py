@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from assets.api.auth import FixedToken
 from assets.api.budget import Budget
 from assets.api.client import Client
-from assets.sync import Plan
+from assets.plan import Plan
 from tests.faults.world import ITWINS, Job, Ledger
 from tests.servers import Reply, Request, json_reply, serving
 from warehouse.lake import Lake

@@ -21,7 +21,8 @@ from assets.api.budget import Budget
 from assets.api.client import Client
 from assets.flatten import flatten_month
 from assets.landing import Landed
-from assets.sync import Plan, sync_month
+from assets.plan import Plan
+from assets.sync import sync_month
 from pipelines.sandbox import Faults, FixedClock, Sandbox, ScriptedWorld, create_app
 from warehouse.contract import contract
 from warehouse.declaration import Table
@@ -131,10 +132,14 @@ class Ledger:
     api: Client
     plan: Plan = field(default_factory=lambda: Plan(itwin_ids=ITWINS[:1]))
     syncs: int = 0
+    failure: Exception | None = None
 
     def sync(self, month: str = MONTH) -> Landed:
         self.syncs += 1
-        return sync_month(self.lake, self.api, month, KNOWN, self.plan, f"run-{self.syncs}")
+        done = sync_month(self.lake, self.api, month, KNOWN, self.plan, f"run-{self.syncs}")
+        self.failure = done.failure
+        assert done.landed is not None
+        return done.landed
 
     def flatten(self, month: str = MONTH) -> None:
         flatten_month(self.lake, month, KNOWN)

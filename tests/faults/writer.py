@@ -9,7 +9,8 @@ from assets.api.auth import FixedToken
 from assets.api.budget import Budget
 from assets.api.client import Client
 from assets.flatten import flatten_month
-from assets.sync import Plan, sync_month
+from assets.plan import Plan
+from assets.sync import sync_month
 from pipelines.sandbox import READY_TOKEN
 from tests.faults.world import ITWINS, KNOWN, MONTH
 from warehouse.errors import Busy

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import requests
 
-from pipelines.runs import dagster_home
+from pipelines.home import dagster_home
 from pipelines.sandbox import Sandbox
-from pipelines.selection import range_tags
+from pipelines.sync import range_tags
 from tests.pipelines.ledger_of_sandbox import ROOT, environment, running, small_world
 
 LAUNCH = """

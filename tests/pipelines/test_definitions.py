@@ -16,7 +16,7 @@ import pytest
 from assets.wiring import PUBLISHED
 from pipelines.definitions import JOB_NAME, build_defs
 from pipelines.sandbox import Sandbox, ScriptedWorld, World
-from pipelines.selection import range_tags
+from pipelines.sync import range_tags
 from tests.pipelines.ledger_of_sandbox import NOW, ROOT, environment, running, small_world
 from warehouse.contract import contract
 from warehouse.declaration import Table

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.definitions import build_defs
-from pipelines.selection import range_tags
+from pipelines.sync import range_tags
 from warehouse.lake import Lake
 from warehouse.tables import JOBS
 

@@ -7,7 +7,8 @@ WITH answers AS (
             "warnings": [{"code": "VARCHAR", "title": "VARCHAR", "message": "VARCHAR", "params": ["VARCHAR"]}]
         }}').messages AS messages
     FROM message_observations
-    WHERE http_status = 200
+    WHERE body IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY job_id ORDER BY observed_at DESC) = 1
 ),
 
 apart AS (

@@ -1,0 +1,89 @@
+"""The months that failed in their last run, each with its reason: what heals with the next run, until then on record.
+
+A file per month and step in `failed_months/` of the data folder. A step records a month that fails and clears one that
+comes through, so what is there is what is wrong now, whoever runs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from warehouse.errors import JobledgerError
+from warehouse.lake import Lake, replace_file
+
+FOLDER: Final = "failed_months"
+
+Step = Literal["walk", "flatten"]
+"""What failed: asking the API and landing, or rebuilding the tables from what landed."""
+
+
+class FailedMonth(msgspec.Struct, frozen=True):
+    """A month ('YYYY-MM') that failed in a step of a run, when (UTC), and why. `error` is the name of its class.
+
+    `token_refused` says that the API refused the token, so that the month was not asked for, or not to its end.
+    """
+
+    month: str
+    step: Step
+    run_id: str
+    at: datetime
+    error: str
+    reason: str
+    token_refused: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.month}: {self.reason}"
+
+
+class MonthsFailed(JobledgerError):
+    """Some months of a run failed; the others are whole in every table."""
+
+    def __init__(self, failed: Sequence[FailedMonth]) -> None:
+        self.failed = list(failed)
+        months = len({row.month for row in self.failed})
+        lines = [f"{months} {'month' if months == 1 else 'months'} failed; all other months are done.", *_lines(failed)]
+        super().__init__("\n".join(lines))
+
+    @property
+    def token_refused(self) -> bool:
+        return any(row.token_refused for row in self.failed)
+
+
+def record(lake: Lake, failed: FailedMonth) -> None:
+    """Put a failure on record in place of the month's earlier one in the same step."""
+    place = _place(lake, failed.month, failed.step)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    staged = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
+    staged.write_bytes(msgspec.json.encode(failed))
+    replace_file(staged, place)
+
+
+def clear(lake: Lake, month: str, step: Step) -> None:
+    """Forget a month's failure in a step: it came through."""
+    _place(lake, month, step).unlink(missing_ok=True)
+
+
+def failed_months(lake: Lake, run_ids: Iterable[str] | None = None) -> list[FailedMonth]:
+    """The failures on record by month, of these runs alone if any are named."""
+    wanted = None if run_ids is None else set(run_ids)
+    files = sorted((lake.data / FOLDER).glob("*.json"))
+    rows = [msgspec.json.decode(file.read_bytes(), type=FailedMonth) for file in files]
+    return [row for row in rows if wanted is None or row.run_id in wanted]
+
+
+def _place(lake: Lake, month: str, step: Step) -> Path:
+    return lake.data / FOLDER / f"{month}.{step}.json"
+
+
+def _lines(failed: Sequence[FailedMonth]) -> list[str]:
+    """A line for each reason, with the months that share it."""
+    months: dict[str, list[str]] = {}
+    for row in failed:
+        months.setdefault(row.reason, []).append(row.month)
+    return [f"{', '.join(dict.fromkeys(sorted(found)))}: {reason}" for reason, found in months.items()]
