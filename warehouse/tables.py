@@ -92,6 +92,7 @@ JOBS: Final = Table(
         Column("state", "VARCHAR", "Where the job stands, in the API's word"),
         Column("outcome", "VARCHAR", "'open', 'success', 'failed' or 'cancelled'; an unknown state is open"),
         Column("created_at", "TIMESTAMPTZ", "When the job was created"),
+        Column("created_month", "VARCHAR", "Month of creation in UTC, YYYY-MM: the month of the file"),
         Column("started_at", "TIMESTAMPTZ", "When it started to run; null if it never did, or not yet"),
         Column("ended_at", "TIMESTAMPTZ", "When it ended; null while open"),
         Column("queue_seconds", "DOUBLE", "Start (or end, if it never started) minus creation", "s"),

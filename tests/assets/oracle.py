@@ -241,6 +241,7 @@ def jobs(job: Row, seen: datetime) -> Row:
         "state": text(job.get("state")),
         "outcome": OUTCOMES.get(str(job.get("state")), "open"),
         "created_at": created,
+        "created_month": created.strftime("%Y-%m") if created else None,
         "started_at": started,
         "ended_at": ended,
         "queue_seconds": _seconds(created, left),

@@ -72,8 +72,8 @@ BROKEN: dict[str, Mapping[str, Sequence[dict[str, Any]]]] = {
     "types_states_and_fields_are_known": {"contract_drift": [{"type": "X", "kind": "unknown_type", "jobs": 1}]},
     "a_month_speaks_one_edition": {
         "jobs": [
-            {"job_id": "a", "created_at": CREATED, "edition": "2025-08"},
-            {"job_id": "b", "created_at": LATER, "edition": "2026-07"},
+            {"job_id": "a", "created_month": MONTH, "created_at": CREATED, "edition": "2025-08"},
+            {"job_id": "b", "created_month": MONTH, "created_at": LATER, "edition": "2026-07"},
         ]
     },
     "companions_are_present": {"contract_drift": [{"type": "X", "kind": "missing_companion", "jobs": 1}]},

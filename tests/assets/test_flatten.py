@@ -78,6 +78,7 @@ def test_the_example_of_the_api_s_documentation_comes_out_as_its_rows(tmp_path: 
             "state": "Active",
             "outcome": "open",
             "created_at": created,
+            "created_month": "2025-08",
             "started_at": None,
             "ended_at": None,
             "queue_seconds": None,
@@ -193,6 +194,20 @@ def test_names_that_differ_only_in_case_come_out_right_from_every_reader(tmp_pat
     ]
     assert ("objects2D", "new") in rows
     assert ("objects2d", "old") in rows
+
+
+def test_every_reader_of_the_folder_finds_the_month_of_creation_in_utc(tmp_path: Path) -> None:
+    created = {"2025-08": "2025-09-01T01:59:59.9999999+02:00", "2025-09": "2025-09-01T02:00:00+02:00"}
+    for month, time in created.items():
+        ledger_of(tmp_path, [job(id=month, createdDateTime=time)], month)
+    folder, wanted = Ledger(tmp_path).lake.root / "jobs", {month: month for month in created}
+    with duckdb.connect() as con:
+        by_duckdb = con.execute(f"SELECT job_id, created_month FROM '{folder}/*/*.parquet'").fetchall()
+    by_arrow = pq.read_table(folder, partitioning=None, columns=["job_id", "created_month"]).to_pylist()
+    frame = pd.read_parquet(folder, partitioning=None)
+    assert dict(by_duckdb) == wanted
+    assert {row["job_id"]: row["created_month"] for row in by_arrow} == wanted
+    assert dict(zip(frame.job_id, frame.created_month, strict=True)) == wanted
 
 
 def test_types_are_the_contract_s_in_parquet_as_in_duckdb(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def job(
         "state": {"open": "Active" if started else "Queued", "success": "Success"}.get(outcome, outcome.title()),
         "outcome": outcome,
         "created_at": created_at,
+        "created_month": month_of(created_at),
         "started_at": started,
         "ended_at": ended,
         "versions": 1,

@@ -4,7 +4,7 @@ WITH busiest AS (
 )
 
 SELECT
-    strftime(created_at, '%Y-%m') AS month,
+    created_month AS month,
     itwin_id,
     count(*) AS jobs,
     count(units) AS with_units,

@@ -2,7 +2,7 @@
 -- Leaves out: jobs whose edition cannot be told.
 WITH spoken AS (
     SELECT
-        strftime(created_at, '%Y-%m') AS month,
+        created_month AS month,
         edition,
         count(*) AS jobs,
         min(created_at) AS first_created_at,

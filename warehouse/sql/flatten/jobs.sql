@@ -21,6 +21,7 @@ SELECT
     t.state,
     coalesce(s.outcome, 'open') AS outcome,
     t.created_at,
+    strftime(t.created_at, '%Y-%m') AS created_month,
     t.started_at,
     t.ended_at,
     (epoch_us(coalesce(t.started_at, t.ended_at)) - epoch_us(t.created_at)) / 1e6 AS queue_seconds,
