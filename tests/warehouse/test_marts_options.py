@@ -6,10 +6,11 @@ import math
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from statistics import fmean, median
+from statistics import fmean, median, variance
 from typing import Any
 
 import pytest
+from scipy.stats import t as student_t
 
 from tests.warehouse.mart_ledger import ledger, rows
 from tests.warehouse.mart_worlds import AS_OF, Row, assert_same, grouped, job
@@ -107,9 +108,8 @@ def interval(values: Sequence[float]) -> tuple[float | None, float | None]:
     size, ordered = len(values), sorted(values)
     if size < 20:
         return None, None
-    low = max(1, math.floor((size - 1.96 * math.sqrt(size)) / 2))
-    high = min(size, 1 + math.ceil((size + 1.96 * math.sqrt(size)) / 2))
-    return ordered[low - 1], ordered[high - 1]
+    rank = math.floor((size + 1 - 1.96 * math.sqrt(size)) / 2)
+    return ordered[rank - 1], ordered[-rank]
 
 
 def measured(name: str, values: Sequence[float]) -> Row:
@@ -129,9 +129,12 @@ def compared(jobs: Sequence[Row], peers: Sequence[Row], detectors: dict[str, str
             for other in peers
             if other["job_id"] not in chosen and other["run_seconds"] and detectors.get(other["job_id"]) == detector
         ]
-        if row["run_seconds"] and others:
+        if row["run_seconds"]:
             logs_of.setdefault(detector, []).append(math.log(row["run_seconds"]))
             others_of[detector] = others
+    too_small = [name for name, logs in logs_of.items() if min(len(logs), len(others_of[name])) < 5]
+    for name in too_small:
+        del logs_of[name], others_of[name]
     count, other_count = (sum(map(len, side.values())) for side in (logs_of, others_of))
     thin = count < 20 or other_count < 20
     ratio, low, high = (None, None, None) if thin else ratio_interval(logs_of, others_of)
@@ -147,22 +150,22 @@ def compared(jobs: Sequence[Row], peers: Sequence[Row], detectors: dict[str, str
 
 def ratio_interval(
     logs_of: dict[str | None, list[float]], others_of: dict[str | None, list[float]]
-) -> tuple[float, float | None, float | None]:
-    """The ratio of two sides, stratum by stratum weighted by the first, and its interval: one spread, Student's t."""
+) -> tuple[float, float, float]:
+    """The ratio of two sides, stratum by stratum weighted by the first, and its interval by Welch and Satterthwaite."""
     count = sum(map(len, logs_of.values()))
     weights = {name: len(logs) / count for name, logs in logs_of.items()}
     difference = sum(weight * (fmean(logs_of[name]) - fmean(others_of[name])) for name, weight in weights.items())
-    ratio = round(math.exp(difference), 6)
-    groups = [*logs_of.values(), *others_of.values()]
-    freedom = sum(len(logs) - 1 for logs in groups)
-    if freedom < 20:
-        return ratio, None, None
-    variance = sum((log - fmean(logs)) ** 2 for logs in groups for log in logs) / freedom
-    of_means = sum(
-        weight**2 * (1 / len(logs_of[name]) + 1 / len(others_of[name])) * variance for name, weight in weights.items()
-    )
-    margin = (1.96 + 2.4 / freedom) * math.sqrt(of_means)
-    return ratio, round(math.exp(difference - margin), 6), round(math.exp(difference + margin), 6)
+    means = [
+        (weight**2 * variance(side[name]) / len(side[name]), len(side[name]) - 1)
+        for name, weight in weights.items()
+        for side in (logs_of, others_of)
+    ]
+    of_difference = sum(of_mean for of_mean, _ in means)
+    freedom = of_difference**2 / sum(of_mean**2 / own for of_mean, own in means)
+    margin = student_t.ppf(0.975, freedom) * math.sqrt(of_difference)
+    ends = (difference, difference - margin, difference + margin)
+    ratio, low, high = (round(math.exp(end), 6) for end in ends)
+    return ratio, low, high
 
 
 def expected_impact(tables: World) -> list[Row]:
@@ -224,28 +227,24 @@ def test_an_interval_of_a_median_holds_the_truth_nineteen_times_of_twenty() -> N
     assert 0.93 <= held / 300 <= 0.995
 
 
-@pytest.mark.parametrize(("effect", "seed"), [(1.0, 1), (2.0, 2)])
-def test_the_interval_of_a_ratio_holds_the_truth_nineteen_times_of_twenty(effect: float, seed: int) -> None:
-    rng = random.Random(seed)
+def test_a_detector_with_fewer_than_five_jobs_on_a_side_is_not_compared() -> None:
     jobs, references, options = [], [], []
-    for number in range(300 * 60):
-        detector, chosen = rng.choice(("quick/1", "slow/1", "slow/2")), rng.random() < 0.4
-        seconds = rng.lognormvariate(9 if detector == "quick/1" else 12, 0.9) * (effect if chosen else 1)
-        row = job(f"{number:05}", START, wait=timedelta(0), run=timedelta(seconds=seconds), type=f"T{number % 300}")
-        jobs.append(row)
-        references.append({"job_id": row["job_id"], "direction": "input", "role": "photo_object_detector"})
-        references[-1] |= {"kind": "detector", "reference": detector}
-        options.append(option(row, "fine", chosen))
+    for detector, (ours, others) in {"a": (20, 20), "b": (4, 40), "c": (40, 4), "d": (5, 5)}.items():
+        for number in range(ours + others):
+            run = timedelta(seconds=60 + number % 7)
+            jobs.append(job(f"{detector}-{number:02}", START, wait=timedelta(0), run=run))
+            references.append({"job_id": jobs[-1]["job_id"], "direction": "input", "role": "photo_object_detector"})
+            references[-1] |= {"kind": "detector", "reference": detector}
+            options.append(option(jobs[-1], "fine", number < ours))
     tables = {"jobs": jobs, "job_references": references, "job_options": options}
-    found = [row for row in rows(ledger(tables, None), OPTION_IMPACT) if row["value_label"] == "true"]
-    told = [row for row in found if row["run_seconds_ratio_low"] is not None]
-    held = sum(row["run_seconds_ratio_low"] <= effect <= row["run_seconds_ratio_high"] for row in told)
-    print(f"\nratio {effect}: {held} of {len(told)} intervals hold it")
-    assert len(told) > 200
-    assert 0.92 <= held / len(told) <= 0.98
+    found = rows(ledger(tables, None), OPTION_IMPACT)
+    assert [(row["value_label"], row["jobs"], row["compared_jobs"], row["other_jobs"]) for row in found] == [
+        ("false", 69, 25, 25),
+        ("true", 69, 25, 25),
+    ]
 
 
-def test_a_ratio_without_enough_jobs_a_detector_has_no_interval() -> None:
+def test_detectors_of_a_job_or_two_are_too_thin_to_compare() -> None:
     jobs, references, options = [], [], []
     for number in range(50):
         run = timedelta(seconds=60 + number)
@@ -255,9 +254,8 @@ def test_a_ratio_without_enough_jobs_a_detector_has_no_interval() -> None:
         options.append(option(jobs[-1], "fine", number % 2 == 0))
     tables = {"jobs": jobs, "job_references": references, "job_options": options}
     for row in rows(ledger(tables, None), OPTION_IMPACT):
-        assert row["compared_jobs"] == 25
-        assert row["run_seconds_ratio"] is not None
-        assert (row["run_seconds_ratio_low"], row["run_seconds_ratio_high"]) == (None, None)
+        assert (row["compared_jobs"], row["too_thin"]) == (0, True)
+        assert [row[f"run_seconds_ratio{end}"] for end in ("", "_low", "_high")] == [None, None, None]
 
 
 def test_an_empty_ledger_has_no_options() -> None:

@@ -29,3 +29,23 @@ CREATE OR REPLACE MACRO hour_start(number) AS
 -- is before that.
 CREATE OR REPLACE MACRO hours_between(first, last) AS
     generate_series(hour_start(hour_number(first)), last, INTERVAL 1 HOUR);
+
+-- The median of a sorted list; null of none.
+CREATE OR REPLACE MACRO median_of(ordered) AS
+    (list_extract(ordered, (len(ordered) + 1) // 2) + list_extract(ordered, (len(ordered) + 2) // 2)) / 2;
+
+-- How far from either end of n values in their order an interval begins that holds the true median with at least 95 %.
+CREATE OR REPLACE MACRO median_rank(n) AS
+    CAST(floor((n + 1 - 1.96e0 * sqrt(n)) / 2) AS BIGINT);
+
+-- The ends of that interval in a sorted list; null of fewer than 20 values.
+CREATE OR REPLACE MACRO median_low(ordered) AS
+    CASE WHEN len(ordered) >= 20 THEN list_extract(ordered, median_rank(len(ordered))) END;
+
+CREATE OR REPLACE MACRO median_high(ordered) AS
+    CASE WHEN len(ordered) >= 20 THEN list_extract(ordered, len(ordered) + 1 - median_rank(len(ordered))) END;
+
+-- The 97.5 % point of Student's t with 4 or more degrees of freedom, which need not be whole: off by less than 1e-8.
+CREATE OR REPLACE MACRO student_t(freedom) AS
+    1.95996398e0 + 2.37227124e0 / freedom + 2.82249488e0 / power(freedom, 2) + 2.55602007e0 / power(freedom, 3)
+    + 1.58638924e0 / power(freedom, 4) + 0.76002846e0 / power(freedom, 5) + 0.5345936e0 / power(freedom, 6);

@@ -1,17 +1,9 @@
 -- option_impact: one row per job type, option and value; numbers in quartiles of all values of that type and option.
--- Counts: jobs that succeeded. An interval (low, high) holds the true median with 95 %: it lies between the values at
---   the ranks floor((n - 1.96 * sqrt(n)) / 2) and 1 + ceil((n + 1.96 * sqrt(n)) / 2), held within 1 and n, of the n
---   values in their order. run_seconds_ratio: how many times as long as the other jobs of the same type and detector
---   (those with another value, and those without the option) the jobs with the value run: the geometric mean of their
---   run seconds over that of the others, compared within each detector and weighted by the jobs with the value. Run
---   times spread evenly around their median in the logarithm: there this is the ratio of the medians, and long jobs
---   do not rule. Its interval is that of a difference of two means of logarithms, taken within each detector, with one
---   spread for all (what the detectors and the value leave unexplained) and the 97.5 % point of Student's t for its
---   degrees of freedom (1.96 + 2.4 / them). It takes jobs as independent of each other.
---   Where the option is a list, each element is a value, and a job counts once for each of its values.
--- Leaves out: jobs that did not succeed, and jobs without a type; intervals of fewer than 20 values; the ratio with
---   fewer than 20 jobs on either side, and in it the jobs of no length and those whose detector has no job without the
---   value; the ratio's interval with fewer than 20 degrees of freedom (many detectors of a job or two).
+-- Counts: jobs that succeeded; where the option is a list, each element is a value, and a job counts once for each.
+-- Leaves out: jobs that did not succeed and jobs without a type; in the ratio also jobs of no length (no logarithm) and
+--   detectors with fewer than 5 jobs on either side (their variance says too little).
+-- The ratio is a difference of means of logarithms, stratum by stratum (a detector is one), and its interval is Welch's:
+--   each side of each stratum has its own variance, and Student's t has Welch's and Satterthwaite's degrees of freedom.
 WITH detectors AS (
     SELECT
         job_id,
@@ -21,30 +13,18 @@ WITH detectors AS (
     GROUP BY job_id
 ),
 
-finished AS MATERIALIZED (
+succeeded_jobs AS MATERIALIZED (
     SELECT
         jobs.job_id,
         jobs.type,
         coalesce(detectors.detector, '') AS detector,
         jobs.run_seconds,
-        CASE WHEN jobs.run_seconds > 0 THEN ln(jobs.run_seconds) END AS log_run_seconds,
+        CASE WHEN jobs.run_seconds > 0 THEN ln(jobs.run_seconds) END AS log_seconds,
         CASE WHEN jobs.units_source = 'estimatedUnits' THEN jobs.units END AS estimated_units,
         CASE WHEN jobs.units_source = 'processingUnits' THEN jobs.units END AS processing_units
     FROM jobs
     LEFT JOIN detectors ON jobs.job_id = detectors.job_id
     WHERE jobs.outcome = 'success'
-),
-
--- A peer group is all jobs of one type and detector. Jobs of no length have no logarithm.
-peer_groups AS (
-    SELECT
-        type,
-        detector,
-        count(log_run_seconds) AS jobs,
-        sum(log_run_seconds) AS log_run_seconds,
-        sum(log_run_seconds * log_run_seconds) AS squares
-    FROM finished
-    GROUP BY type, detector
 ),
 
 quartiles AS (
@@ -64,8 +44,6 @@ option_values AS (
         job_options.job_id,
         job_options.type,
         job_options.option,
-        job_options.api_field,
-        job_options.ordinal,
         job_options.number,
         CASE
             WHEN job_options.number IS NOT NULL THEN 'number'
@@ -92,170 +70,128 @@ labels AS MATERIALIZED (
         option,
         value_kind,
         bucket,
-        row_number() OVER () AS label,
+        row_number() OVER (ORDER BY type, option, value_kind, bucket) AS label,
         min(number) AS lowest,
-        max(number) AS highest,
-        count(*) FILTER (WHERE ordinal > 1) > 0 OR count(DISTINCT api_field) > 1 AS may_repeat
+        max(number) AS highest
     FROM option_values
     GROUP BY type, option, value_kind, bucket
 ),
 
-labelled AS (
-    SELECT
-        option_values.job_id,
-        labels.label,
-        labels.may_repeat
+-- A list, or a value under two of the API's names, can give a job the same value twice.
+job_labels AS (
+    SELECT DISTINCT option_values.job_id, labels.label
     FROM option_values
-    INNER JOIN labels
-        ON
-            option_values.type = labels.type
-            AND option_values.option = labels.option
-            AND option_values.value_kind = labels.value_kind
-            AND option_values.bucket = labels.bucket
+    INNER JOIN labels USING (type, option, value_kind, bucket)
 ),
 
--- Only a list, or a value under two of the API's names, can give a job the same value twice.
-labelled_once AS (
-    SELECT job_id, label FROM labelled WHERE NOT may_repeat
-    UNION ALL
-    SELECT DISTINCT job_id, label FROM labelled WHERE may_repeat
+labelled_jobs AS MATERIALIZED (
+    SELECT job_labels.label, succeeded_jobs.*
+    FROM job_labels
+    INNER JOIN succeeded_jobs ON job_labels.job_id = succeeded_jobs.job_id
 ),
 
-chosen AS MATERIALIZED (
+-- All jobs of one type and detector. `squares` is the sum of the squared distances to the mean.
+peer_groups AS (
     SELECT
-        labelled_once.label,
-        finished.type,
-        finished.detector,
-        finished.run_seconds,
-        finished.log_run_seconds,
-        finished.estimated_units,
-        finished.processing_units
-    FROM labelled_once
-    INNER JOIN finished ON labelled_once.job_id = finished.job_id
+        type,
+        detector,
+        CAST(count(log_seconds) AS DOUBLE) AS jobs,
+        avg(log_seconds) AS mean,
+        var_pop(log_seconds) * count(log_seconds) AS squares
+    FROM succeeded_jobs
+    GROUP BY type, detector
 ),
 
-sides AS (
+label_groups AS (
     SELECT
         label,
         type,
         detector,
-        count(*) AS jobs,
-        sum(log_run_seconds) AS log_run_seconds
-    FROM chosen
-    WHERE log_run_seconds IS NOT NULL
+        CAST(count(log_seconds) AS DOUBLE) AS jobs,
+        avg(log_seconds) AS mean,
+        var_pop(log_seconds) * count(log_seconds) AS squares
+    FROM labelled_jobs
     GROUP BY label, type, detector
 ),
 
--- The jobs with the value and the others of the same detector.
-pairs AS (
+-- The jobs with a label beside the others of their peer group, whose figures are what is left of the group's. A stratum
+-- weighs as many as it has jobs with the label; an error is the variance of a side's mean, times the weight squared.
+strata AS (
     SELECT
-        sides.label,
-        CAST(sides.jobs AS DOUBLE) AS jobs,
-        sides.log_run_seconds,
-        CAST(peer_groups.jobs - sides.jobs AS DOUBLE) AS other_jobs,
-        peer_groups.log_run_seconds - sides.log_run_seconds AS other_log_run_seconds,
-        peer_groups.squares
-    FROM sides
-    INNER JOIN peer_groups ON sides.type = peer_groups.type AND sides.detector = peer_groups.detector
-    WHERE peer_groups.jobs > sides.jobs
+        mine.label,
+        mine.jobs,
+        peers.jobs - mine.jobs AS other_jobs,
+        peers.jobs * (mine.mean - peers.mean) / other_jobs AS gap,
+        greatest(0e0, peers.squares - mine.squares - mine.jobs * other_jobs / peers.jobs * gap * gap) AS other_squares,
+        mine.jobs * mine.squares / (mine.jobs - 1) AS error,
+        mine.jobs * mine.jobs * other_squares / other_jobs / (other_jobs - 1) AS other_error
+    FROM label_groups AS mine
+    INNER JOIN peer_groups AS peers ON mine.type = peers.type AND mine.detector = peers.detector
+    WHERE mine.jobs >= 5 AND peers.jobs - mine.jobs >= 5
 ),
 
-differences AS (
+comparisons AS (
     SELECT
         label,
         sum(jobs) AS compared_jobs,
         sum(other_jobs) AS other_jobs,
-        sum(log_run_seconds - jobs * other_log_run_seconds / other_jobs) / sum(jobs) AS difference,
-        sum(jobs + other_jobs - 2) AS freedom,
-        greatest(
-            0,
-            sum(
-                squares - log_run_seconds * log_run_seconds / jobs
-                - other_log_run_seconds * other_log_run_seconds / other_jobs
-            )
-        ) AS unexplained,
-        sum(jobs + jobs * jobs / other_jobs) / (sum(jobs) * sum(jobs)) AS weight
-    FROM pairs
+        sum(jobs * gap) / sum(jobs) AS difference,
+        sqrt(sum(error + other_error)) / sum(jobs) AS standard_error,
+        power(sum(error + other_error), 2)
+        / nullif(sum(error * error / (jobs - 1) + other_error * other_error / (other_jobs - 1)), 0) AS freedom
+    FROM strata
     GROUP BY label
 ),
 
 ratios AS (
     SELECT
         label,
-        compared_jobs,
-        other_jobs,
         difference,
-        CASE WHEN freedom >= 20 THEN (1.96 + 2.4 / freedom) * sqrt(unexplained / freedom * weight) END AS margin
-    FROM differences
+        CASE WHEN standard_error > 1e-6 THEN standard_error * student_t(freedom) END AS margin
+    FROM comparisons
     WHERE compared_jobs >= 20 AND other_jobs >= 20
 ),
 
-lists AS (
+measures AS (
     SELECT
         label,
         count(*) AS jobs,
-        array_agg(run_seconds ORDER BY run_seconds) FILTER (WHERE run_seconds IS NOT NULL) AS runs,
-        array_agg(estimated_units ORDER BY estimated_units)
-            FILTER (WHERE estimated_units IS NOT NULL) AS estimates,
-        array_agg(processing_units ORDER BY processing_units)
-            FILTER (WHERE processing_units IS NOT NULL) AS processed,
+        array_sort(array_agg(run_seconds) FILTER (WHERE run_seconds IS NOT NULL)) AS runs,
+        array_sort(array_agg(estimated_units) FILTER (WHERE estimated_units IS NOT NULL)) AS estimates,
+        array_sort(array_agg(processing_units) FILTER (WHERE processing_units IS NOT NULL)) AS processed,
         count(run_seconds) AS with_run_seconds,
         count(estimated_units) AS with_estimated_units,
         count(processing_units) AS with_processing_units
-    FROM chosen
+    FROM labelled_jobs
     GROUP BY label
-),
-
-ranks AS (
-    SELECT
-        *,
-        greatest(1, floor((with_run_seconds - 1.96 * sqrt(with_run_seconds)) / 2)::BIGINT) AS runs_low,
-        least(with_run_seconds, 1 + ceil((with_run_seconds + 1.96 * sqrt(with_run_seconds)) / 2)::BIGINT) AS runs_high,
-        greatest(1, floor((with_estimated_units - 1.96 * sqrt(with_estimated_units)) / 2)::BIGINT) AS estimates_low,
-        least(
-            with_estimated_units, 1 + ceil((with_estimated_units + 1.96 * sqrt(with_estimated_units)) / 2)::BIGINT
-        ) AS estimates_high,
-        greatest(1, floor((with_processing_units - 1.96 * sqrt(with_processing_units)) / 2)::BIGINT) AS processed_low,
-        least(
-            with_processing_units, 1 + ceil((with_processing_units + 1.96 * sqrt(with_processing_units)) / 2)::BIGINT
-        ) AS processed_high
-    FROM lists
 )
 
 SELECT
     labels.type,
     labels.option,
     labels.value_kind,
-    CASE labels.value_kind
-        WHEN 'number' THEN labels.bucket || ' [' || labels.lowest || ', ' || labels.highest || ']'
-        ELSE labels.bucket
-    END AS value_label,
-    ranks.jobs,
-    ranks.with_run_seconds,
-    (ranks.runs[(ranks.with_run_seconds + 1) // 2] + ranks.runs[(ranks.with_run_seconds + 2) // 2]) / 2
-        AS run_seconds_p50,
-    CASE WHEN ranks.with_run_seconds >= 20 THEN ranks.runs[ranks.runs_low] END AS run_seconds_low,
-    CASE WHEN ranks.with_run_seconds >= 20 THEN ranks.runs[ranks.runs_high] END AS run_seconds_high,
-    CAST(coalesce(differences.compared_jobs, 0) AS BIGINT) AS compared_jobs,
-    CAST(coalesce(differences.other_jobs, 0) AS BIGINT) AS other_jobs,
+    labels.bucket
+    || coalesce(' [' || number_text(labels.lowest) || ', ' || number_text(labels.highest) || ']', '') AS value_label,
+    measures.jobs,
+    measures.with_run_seconds,
+    median_of(measures.runs) AS run_seconds_p50,
+    median_low(measures.runs) AS run_seconds_low,
+    median_high(measures.runs) AS run_seconds_high,
+    CAST(coalesce(comparisons.compared_jobs, 0) AS BIGINT) AS compared_jobs,
+    CAST(coalesce(comparisons.other_jobs, 0) AS BIGINT) AS other_jobs,
     round(exp(ratios.difference), 6) AS run_seconds_ratio,
     round(exp(ratios.difference - ratios.margin), 6) AS run_seconds_ratio_low,
     round(exp(ratios.difference + ratios.margin), 6) AS run_seconds_ratio_high,
     ratios.label IS NULL AS too_thin,
-    ranks.with_estimated_units,
-    (
-        ranks.estimates[(ranks.with_estimated_units + 1) // 2] + ranks.estimates[(ranks.with_estimated_units + 2) // 2]
-    ) / 2 AS estimated_units_p50,
-    CASE WHEN ranks.with_estimated_units >= 20 THEN ranks.estimates[ranks.estimates_low] END AS estimated_units_low,
-    CASE WHEN ranks.with_estimated_units >= 20 THEN ranks.estimates[ranks.estimates_high] END AS estimated_units_high,
-    ranks.with_processing_units,
-    (
-        ranks.processed[(ranks.with_processing_units + 1) // 2]
-        + ranks.processed[(ranks.with_processing_units + 2) // 2]
-    ) / 2 AS processing_units_p50,
-    CASE WHEN ranks.with_processing_units >= 20 THEN ranks.processed[ranks.processed_low] END AS processing_units_low,
-    CASE WHEN ranks.with_processing_units >= 20 THEN ranks.processed[ranks.processed_high] END AS processing_units_high
-FROM ranks
-INNER JOIN labels ON ranks.label = labels.label
-LEFT JOIN differences ON ranks.label = differences.label
-LEFT JOIN ratios ON ranks.label = ratios.label
+    measures.with_estimated_units,
+    median_of(measures.estimates) AS estimated_units_p50,
+    median_low(measures.estimates) AS estimated_units_low,
+    median_high(measures.estimates) AS estimated_units_high,
+    measures.with_processing_units,
+    median_of(measures.processed) AS processing_units_p50,
+    median_low(measures.processed) AS processing_units_low,
+    median_high(measures.processed) AS processing_units_high
+FROM measures
+INNER JOIN labels ON measures.label = labels.label
+LEFT JOIN comparisons ON measures.label = comparisons.label
+LEFT JOIN ratios ON measures.label = ratios.label
