@@ -7,6 +7,7 @@ new is the business of `assets.landing`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +25,7 @@ from assets.records import RecordFile
 from assets.walk import Walk
 from warehouse.contract import Contract
 from warehouse.engine import connection, run
-from warehouse.lake import Lake, quote
-from warehouse.locks import exclusive
+from warehouse.lake import Lake, Staging, quote
 from warehouse.months import month_of, window
 from warehouse.sql import run_macros, statement
 
@@ -227,8 +227,8 @@ def _land_month(lake: Lake, month: str, file: Path, known: Contract, plan: Plan,
         plan.tell(f"{month}: {landed.new_rejects} answers cannot become a row; see rejected_records.")
 
 
-def _exclusive(lake: Lake, name: str, plan: Plan) -> Any:
-    return exclusive(lake.data, name, wait_seconds=plan.wait_seconds, on_wait=plan.tell)
+def _exclusive(lake: Lake, name: str, plan: Plan) -> AbstractContextManager[Staging]:
+    return lake.exclusive(name, wait_seconds=plan.wait_seconds, on_wait=plan.tell)
 
 
 def _by_month(file: Path) -> Mapping[str, Path]:

@@ -23,8 +23,7 @@ from assets.each_month import each_month
 from warehouse.contract import PARTS, Contract, EnvelopeField, Field, TypedColumn, snake_case
 from warehouse.declaration import Table
 from warehouse.engine import arrow, load, month_connection, month_threads, run, side_by_side
-from warehouse.lake import Lake, copy_to, quote
-from warehouse.locks import exclusive
+from warehouse.lake import Lake, Staging, copy_to, quote
 from warehouse.sql import run_macros, statement, statements
 from warehouse.tables import (
     CONTRACT_DRIFT,
@@ -93,18 +92,26 @@ def flatten_months(
     """Flatten each month and yield what came of it, a failure included; months that are locked come last."""
 
     def one(month: str, wait_seconds: float) -> Flattened:
-        with exclusive(lake.data, month, wait_seconds=wait_seconds, on_wait=tell):
+        with lake.exclusive(month, wait_seconds=wait_seconds, on_wait=tell):
             return flatten_month(lake, month, known)
 
     return each_month(months, one, lambda month, error: Flattened(month, failure=error))
 
 
 def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = False) -> Flattened:
-    """Makes the flattened tables of a month, unless they are what they would be; the caller holds the month's lock."""
-    if not force and is_fresh(lake, month, known):
-        return Flattened(month, made=False, rows={})
+    """Rebuild the flattened tables of a month, unless they are what they would be."""
+    with lake.exclusive(month) as staging:
+        if not force and is_fresh(lake, month, known):
+            return Flattened(month, made=False, rows={})
+        rows = _write_month(lake, month, known, staging)
+        staging.commit()
+    return Flattened(month, made=True, rows=rows)
+
+
+def _write_month(lake: Lake, month: str, known: Contract, staging: Staging) -> dict[str, int]:
+    """Stage the flattened tables of a month; return the rows of each."""
     footer = {MADE_FROM: made_from(lake, month, known)}
-    with lake.staging() as staging, lake.scratch(f"{month}.flatten") as scratch, month_connection(scratch) as con:
+    with lake.scratch(f"{month}.flatten") as scratch, month_connection(scratch) as con:
         for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS, WALKS):
             run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table, month)}")
         selects = prepare(con, known)
@@ -117,8 +124,7 @@ def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = Fals
         run(con, "SET threads = 1")
         with ThreadPoolExecutor(month_threads()) as pool:
             counts = list(pool.map(write, flattened_tables(known)))
-        staging.commit()
-    return Flattened(month, made=True, rows=dict(zip(places, counts, strict=True)))
+    return dict(zip(places, counts, strict=True))
 
 
 def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:

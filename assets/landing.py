@@ -1,7 +1,7 @@
 """Landing: what a run was shown of a month is compared with the ledger, and what is new is kept.
 
 The raw tables of the month change together or not at all: `observations` and `rejected_records` only where there is
-something new, `walks` always, for each walk is a fact. The caller holds the month's lock.
+something new, `walks` always, for each walk is a fact.
 """
 
 from __future__ import annotations
@@ -58,10 +58,15 @@ class Landing:
     """A month whose new records are compared with the ledger; `landing` opens it."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, walks: Sequence[Walk], files: Sequence[Path]
+        self,
+        con: duckdb.DuckDBPyConnection,
+        staging: Staging,
+        window: Window,
+        walks: Sequence[Walk],
+        files: Sequence[Path],
     ) -> None:
         self._con = con
-        self._lake = lake
+        self._staging = staging
         self._window = window
         self._walks = walks
         self._files = list(files)
@@ -91,7 +96,7 @@ class Landing:
         counts = _counts(con)
         for walk in self._walks:
             _judge(walk, counts.get(walk.walk_id, {}))
-        _put(con, self._lake, self._window.month, self._walks, counts, landed)
+        _put(con, self._staging, self._window.month, self._walks, counts, landed)
         return landed
 
 
@@ -107,12 +112,12 @@ def landing(
 ) -> Generator[Landing]:
     """Open a month to land the record files `files`, which belong to `walks` or hold answers by id.
 
-    The caller holds the month's lock. DuckDB spills into the folder `spill`.
+    It holds the month's lock. DuckDB spills into the folder `spill`.
     """
-    with month_connection(spill) as con:
+    with lake.exclusive(window.month) as staging, month_connection(spill) as con:
         _open(con, lake, window, known)
         load(con, "walks_of_run", _walks_of_run(walks))
-        yield Landing(con, lake, window, walks, files)
+        yield Landing(con, staging, window, walks, files)
 
 
 def _open(con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, known: Contract) -> None:
@@ -190,7 +195,7 @@ def _judge(walk: Walk, counts: Mapping[str, Any]) -> None:
 
 def _put(
     con: duckdb.DuckDBPyConnection,
-    lake: Lake,
+    staging: Staging,
     month: str,
     walks: Sequence[Walk],
     counts: Mapping[str, Mapping[str, Any]],
@@ -199,17 +204,16 @@ def _put(
     landed.vanished = int(run(con, "SELECT count(*) FROM gone")[0][0])
     landed.new_versions = int(run(con, "SELECT count(*) FROM new_versions")[0][0])
     landed.new_rejects = int(run(con, "SELECT count(*) FROM new_rejects")[0][0])
-    with lake.staging() as staging:
-        if landed.new_versions or landed.vanished:
-            added = f"{_with_bodies('new_versions')} UNION ALL BY NAME ({statement('landing/disappearances')})"
-            _extend(con, staging, OBSERVATIONS, month, added)
-        if landed.new_rejects:
-            _extend(con, staging, REJECTED_RECORDS, month, _with_bodies("new_rejects"))
-        if walks:
-            rows = [_walk_row(walk, counts.get(walk.walk_id, {})) for walk in walks]
-            load(con, "new_walks", pa.Table.from_pylist(rows, schema=WALKS.arrow_schema))
-            _extend(con, staging, WALKS, month, "SELECT * FROM new_walks")
-        staging.commit()
+    if landed.new_versions or landed.vanished:
+        added = f"{_with_bodies('new_versions')} UNION ALL BY NAME ({statement('landing/disappearances')})"
+        _extend(con, staging, OBSERVATIONS, month, added)
+    if landed.new_rejects:
+        _extend(con, staging, REJECTED_RECORDS, month, _with_bodies("new_rejects"))
+    if walks:
+        rows = [_walk_row(walk, counts.get(walk.walk_id, {})) for walk in walks]
+        load(con, "new_walks", pa.Table.from_pylist(rows, schema=WALKS.arrow_schema))
+        _extend(con, staging, WALKS, month, "SELECT * FROM new_walks")
+    staging.commit()
 
 
 def _with_bodies(rows: str) -> str:

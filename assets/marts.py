@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from warehouse.declaration import Table
 from warehouse.engine import connection, core_count, load, run, side_by_side
-from warehouse.lake import Lake, copy_to, parquet_source
+from warehouse.lake import MARTS_LOCK, Lake, copy_to, parquet_source
 from warehouse.marts import Mart, mart_macros
 from warehouse.sql import run_macros
 from warehouse.tables import WALKS
@@ -52,9 +52,9 @@ def make_marts(
 ) -> dict[str, int | None]:
     """Makes the marts whose sources, SQL or clock changed; gives the rows of each, None for one left as it was.
 
-    `tables` are the tables of the ledger by name. The caller holds the lock of what is not monthly.
+    `tables` are the tables of the ledger by name.
     """
-    with connection() as con, lake.staging() as staging:
+    with lake.exclusive(MARTS_LOCK) as staging, connection() as con:
         clock = as_of(con, lake)
         run_macros(con, mart_macros())
         _set_clock(con, "clock", clock)

@@ -111,7 +111,7 @@ def _row(job_id: str, observed_at: datetime, status: int | None, body: str | Non
 
 def _keep(lake: Lake, month: str, rows: list[dict[str, Any]]) -> None:
     """Add rows to the month's file of `message_observations`."""
-    with connection() as con, lake.staging() as staging:
+    with lake.exclusive(month) as staging, connection() as con:
         load(con, "answers", pa.Table.from_pylist(rows, schema=MESSAGE_OBSERVATIONS.arrow_schema))
         both = f"(SELECT * FROM {lake.source(MESSAGE_OBSERVATIONS, month)} UNION ALL BY NAME SELECT * FROM answers)"
         path = staging.reserve(MESSAGE_OBSERVATIONS, month)

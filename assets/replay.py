@@ -15,8 +15,7 @@ from assets.marts import make_marts
 from warehouse.contract import Contract
 from warehouse.declaration import Table
 from warehouse.engine import connection, run
-from warehouse.lake import Lake
-from warehouse.locks import exclusive
+from warehouse.lake import MARTS_LOCK, Lake
 from warehouse.marts import Mart
 from warehouse.sql import statement
 from warehouse.tables import OBSERVATIONS, flattened_tables
@@ -44,12 +43,12 @@ def replay(
     """Makes all flattened tables and marts anew, month by month, and compares each with what it was."""
     differences = {table.name: Difference(table.name) for table in flattened_tables(known)}
     for month in lake.months(OBSERVATIONS):
-        with exclusive(lake.data, month, on_wait=tell), _kept(lake, flattened_tables(known), month) as before:
+        with lake.exclusive(month, on_wait=tell), _kept(lake, flattened_tables(known), month) as before:
             flatten_month(lake, month, known, force=True)
             for table in flattened_tables(known):
                 _compare(differences[table.name], table, before.source(table, month), lake.source(table, month))
         tell(f"{month} replayed")
-    with exclusive(lake.data, "marts", on_wait=tell), _kept(lake, [mart.table for mart in marts], None) as before:
+    with lake.exclusive(MARTS_LOCK, on_wait=tell), _kept(lake, [mart.table for mart in marts], None) as before:
         make_marts(lake, marts, tables, force=True)
         for mart in marts:
             differences[mart.name] = Difference(mart.name)

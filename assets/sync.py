@@ -24,7 +24,6 @@ from assets.plan import Plan
 from assets.walk import Walk, walk
 from warehouse.contract import Contract
 from warehouse.lake import Lake
-from warehouse.locks import exclusive
 from warehouse.months import Window, window
 
 MANY_PAGES: Final = 10
@@ -76,7 +75,7 @@ def sync_month(lake: Lake, api: Api, month: str, known: Contract, plan: Plan, ru
     Raises Busy if the month stays locked; whatever else it raises left the month's tables as they were.
     """
     with (
-        exclusive(lake.data, month, wait_seconds=plan.wait_seconds, on_wait=plan.tell),
+        lake.exclusive(month, wait_seconds=plan.wait_seconds, on_wait=plan.tell),
         lake.scratch(month) as scratch,
     ):
         seen = _walk_all(api, window(month), plan, run_id, scratch)

@@ -33,14 +33,13 @@ from assets.landing import Landed
 from assets.marts import make_marts
 from assets.plan import Plan
 from assets.sync import Synced, sync_months
-from warehouse.catalog import Publish, publish
+from warehouse.catalog import PUBLISH, Publish, publish
 from warehouse.contract import Contract, contract
 from warehouse.declaration import Table
 from warehouse.dictionary import write_dictionary
 from warehouse.errors import Busy
 from warehouse.failed_months import FailedMonth, MonthsFailed, Step, clear, failed_months, record
-from warehouse.lake import Lake
-from warehouse.locks import exclusive
+from warehouse.lake import MARTS_LOCK, Lake
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.tables import (
     OBSERVATIONS,
@@ -205,7 +204,7 @@ def _mart_assets(known: Contract) -> dg.AssetsDefinition:
     def marts(context: dg.AssetExecutionContext, ledger: LedgerResource) -> Iterator[dg.MaterializeResult[Any]]:
         """Makes the marts whose sources changed, and the data dictionary."""
         lake = ledger.lake()
-        with exclusive(lake.data, "marts", on_wait=context.log.info):
+        with lake.exclusive(MARTS_LOCK, on_wait=context.log.info):
             rows: dict[str, int | None] = {dictionary.name: write_dictionary(lake, tables, known)}
             rows |= make_marts(lake, MARTS, tables)
         for name, count in rows.items():
@@ -231,9 +230,9 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
     def published(
         context: dg.AssetExecutionContext, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        """Builds the file beside its place, puts it there, and compares it with the lake."""
+        """Build the door and compare it with the lake."""
         lake = ledger.lake()
-        with exclusive(lake.data, "publish", on_wait=context.log.info):
+        with lake.exclusive(PUBLISH, on_wait=context.log.info):
             place = publish(lake, tables, ledger.how_to_publish())
             verdict = verify_agreement(lake, tables)
         metadata = {"path": dg.MetadataValue.path(str(place)), "tables": len(tables)}

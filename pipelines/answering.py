@@ -21,6 +21,7 @@ from assets.replay import replay
 from pipelines.console import err
 from pipelines.settings import Settings
 from warehouse.catalog import door, publish
+from warehouse.catalog import export as export_file
 from warehouse.contract import contract
 from warehouse.dictionary import write_dictionary
 from warehouse.engine import arrow, connection
@@ -109,7 +110,7 @@ def export(settings: Settings, file: Path) -> None:
     if file.resolve() == door(settings.data).resolve():
         raise WrongUsage(f"{file} is the ledger's own door for SQL; name another file.")
     try:
-        publish(lake, all_tables(contract()), "tables", file)
+        export_file(lake, all_tables(contract()), file)
     except OSError as error:
         raise WrongUsage(f"{file} cannot be written ({error.strerror}). Name another place.") from None
     err.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB", highlight=False)

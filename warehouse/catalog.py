@@ -5,18 +5,23 @@ It is built beside its place and renamed over it, so an analyst's open connectio
 
 from __future__ import annotations
 
-import uuid
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import duckdb
 
 from warehouse.declaration import Table
 from warehouse.engine import STORAGE_VERSION, connection, run
-from warehouse.lake import Lake, quote, replace_file
+from warehouse.files import make_folder, put
+from warehouse.lake import Lake, quote
 
 Publish = Literal["views", "tables"]
+
+PUBLISH: Final = "publish"
+EXPORT: Final = "export"
+"""The locks on the door, and on making a file to carry away: one publisher at a time."""
 
 
 def door(data: Path) -> Path:
@@ -24,26 +29,47 @@ def door(data: Path) -> Path:
     return data / "history.duckdb"
 
 
-def publish(lake: Lake, tables: Sequence[Table], how: Publish, target: Path | None = None) -> Path:
-    """Builds the DuckDB file over the lake: with views on its files, or with the data inside ('tables').
+def publish(lake: Lake, tables: Sequence[Table], how: Publish) -> Path:
+    """Build the door over the lake: with views on its files, or with the data inside ('tables').
 
     Views name the lake by its absolute path. The storage version is one that DuckDB 1.5 opens.
     """
-    place = target or door(lake.data)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    for left in place.parent.glob(f".{place.name}.*.tmp"):
-        left.unlink()
-    staged = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with connection() as con:
-            run(con, f"ATTACH {quote(str(staged))} AS door (STORAGE_VERSION {quote(STORAGE_VERSION)})")
-            for table in tables:
-                _put(con, lake, table, how)
-            run(con, "DETACH door")
-        replace_file(staged, place)
-    finally:
-        staged.unlink(missing_ok=True)
+    place = door(lake.data)
+    with lake.exclusive(PUBLISH) as staging:
+        _build(lake, tables, how, staging.reserve_place(place))
+        staging.commit()
     return place
+
+
+def export(lake: Lake, tables: Sequence[Table], target: Path) -> None:
+    """Write a DuckDB file with all data inside, wherever it is to lie.
+
+    It is built beside its place under a name of this ledger's alone, so one that is there was left by a holder of the
+    lock that died.
+    """
+    ledger = hashlib.md5(str(lake.data).encode(), usedforsecurity=False).hexdigest()
+    staged = target.with_name(f".{target.name}.{ledger[:12]}.tmp")
+    with lake.exclusive(EXPORT):
+        make_folder(target.parent.absolute())
+        _remove_database(staged)
+        try:
+            _build(lake, tables, "tables", staged)
+            put(staged, target)
+        finally:
+            _remove_database(staged)
+
+
+def _build(lake: Lake, tables: Sequence[Table], how: Publish, file: Path) -> None:
+    with connection() as con:
+        run(con, f"ATTACH {quote(str(file))} AS door (STORAGE_VERSION {quote(STORAGE_VERSION)})")
+        for table in tables:
+            _put(con, lake, table, how)
+        run(con, "DETACH door")
+
+
+def _remove_database(file: Path) -> None:
+    for part in (file, file.with_name(f"{file.name}.wal")):
+        part.unlink(missing_ok=True)
 
 
 def _put(con: duckdb.DuckDBPyConnection, lake: Lake, table: Table, how: Publish) -> None:

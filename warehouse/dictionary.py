@@ -47,8 +47,8 @@ def write_dictionary(lake: Lake, tables: Mapping[str, Table], known: Contract) -
         "contract": known.digest,
         "rows": hashlib.md5(repr(rows.to_pylist()).encode(), usedforsecurity=False).hexdigest(),
     }
-    if lake.metadata(table) != digest:
-        with lake.staging() as staging:
+    with lake.exclusive(table.name) as staging:
+        if lake.metadata(table) != digest:
             staging.write(table, None, rows, digest)
             staging.commit()
     return int(rows.num_rows)

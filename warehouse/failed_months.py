@@ -6,7 +6,6 @@ comes through, so what is there is what is wrong now, whoever runs.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from warehouse.errors import JobledgerError
-from warehouse.lake import Lake, replace_file
+from warehouse.lake import Lake
 
 FOLDER: Final = "failed_months"
 
@@ -57,11 +56,9 @@ class MonthsFailed(JobledgerError):
 
 def record(lake: Lake, failed: FailedMonth) -> None:
     """Put a failure on record in place of the month's earlier one in the same step."""
-    place = _place(lake, failed.month, failed.step)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    staged = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
-    staged.write_bytes(msgspec.json.encode(failed))
-    replace_file(staged, place)
+    with lake.exclusive(FOLDER) as staging:
+        staging.reserve_place(_place(lake, failed.month, failed.step)).write_bytes(msgspec.json.encode(failed))
+        staging.commit()
 
 
 def clear(lake: Lake, month: str, step: Step) -> None:

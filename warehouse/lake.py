@@ -1,17 +1,15 @@
 """Where a table's file lies, and how it is put there. Nothing else in jobledger knows either.
 
-A file is written beside its place, synced, and renamed over it, so a reader sees the old file or the new one. The files
-of one step are all staged before the first is renamed. What hides from globs (a leading dot) is not yet, or no longer,
-part of the lake.
+Whoever writes holds a lock of the lake (`Lake.exclusive`), which covers some files and yields what stages them. A file
+is written in the folder `staged`, synced, and renamed over its place, so a reader sees the old file or the new one. The
+files of one step are put in place together, however the process ends: see `warehouse.journal`.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import uuid
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +19,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from warehouse import journal, locks
 from warehouse.declaration import Table
 from warehouse.engine import run
+from warehouse.files import make_folder
+from warehouse.months import MONTH
 
-MONTH: Final = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
+MARTS_LOCK: Final = "marts"
+"""The lock on all marts, those that are monthly included."""
+
 METADATA_PREFIX: Final = "jobledger."
 COMPRESSION: Final = "zstd"
 COMPRESSION_LEVEL: Final = 1
@@ -35,8 +38,8 @@ class Lake:
     """The Parquet files under a data folder. Making one opens nothing and creates nothing."""
 
     def __init__(self, data: Path) -> None:
-        self.data = data
-        self.root = data / "lake"
+        self.data = data.absolute()
+        self.root = self.data / "lake"
 
     def path(self, table: Table, month: str | None = None) -> Path:
         """The place of a table's file; monthly tables need the month ('YYYY-MM'), the others none."""
@@ -88,6 +91,33 @@ class Lake:
         return {key.removeprefix(METADATA_PREFIX): value for key, value in pairs if key.startswith(METADATA_PREFIX)}
 
     @contextmanager
+    def exclusive(
+        self,
+        name: str,
+        *,
+        wait_seconds: float = locks.WAIT_SECONDS,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> Generator[Staging]:
+        """Hold the lock `name` and yield what stages the files that it covers.
+
+        A month ('YYYY-MM') covers its files of the monthly tables, `MARTS_LOCK` those of the marts, any other name
+        tables without months. What a process that died under this lock had committed is carried out first, what it had
+        only staged is removed. A thread may take a lock that it holds already, so whoever writes takes its own.
+
+        Raises Busy if somebody else holds the lock for `wait_seconds`; `on_wait` gets a sentence before the wait.
+        """
+        with locks.exclusive(self.data, name, wait_seconds=wait_seconds, on_wait=on_wait) as nested:
+            journal.roll_forward(self.data, name)
+            if not nested:
+                for left in (self.data / "staged").glob(f"{name}.{'?' * 32}"):
+                    shutil.rmtree(left)
+            staging = Staging(self, name)
+            try:
+                yield staging
+            finally:
+                staging.forget()
+
+    @contextmanager
     def scratch(self, name: str) -> Generator[Path]:
         """A folder for what is on its way, where a rename reaches the lake; it is gone in the end.
 
@@ -95,20 +125,11 @@ class Lake:
         """
         folder = self.data / "scratch" / name
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        make_folder(folder)
         try:
             yield folder
         finally:
             shutil.rmtree(folder)
-
-    @contextmanager
-    def staging(self) -> Generator[Staging]:
-        """Files to be put in place together: `commit` does it, leaving without it forgets them."""
-        staging = Staging(self)
-        try:
-            yield staging
-        finally:
-            staging.forget()
 
     def _has_file(self, folder: Path, table: Table) -> bool:
         return (folder / f"{table.name}.parquet").exists()
@@ -116,22 +137,30 @@ class Lake:
 
 @dataclass
 class Staging:
-    """Files written beside their places and not yet in them."""
+    """Files written and not yet in their places. Leaving the lock without `commit` forgets them."""
 
     lake: Lake
-    _moves: dict[Path, Path] = field(default_factory=dict[Path, Path])
+    name: str
+    _folder: Path | None = None
+    _moves: list[tuple[Path, Path]] = field(default_factory=list[tuple[Path, Path]])
 
     def reserve(self, table: Table, month: str | None = None) -> Path:
-        """A path beside the table's place, for whoever writes the file itself."""
-        place = self.lake.path(table, month)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(place)
-        staged = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
-        self._moves[staged] = place
+        """Return the path for whoever writes a table's file; raise ValueError if the lock does not cover it."""
+        if not _covers(self.name, table, month):
+            raise ValueError(f"the lock {self.name!r} does not cover {table.name} ({month or 'no month'})")
+        return self.reserve_place(self.lake.path(table, month))
+
+    def reserve_place(self, place: Path) -> Path:
+        """Return the path for whoever writes the file of a place that the lock covers."""
+        _sweep_older_release(place)
+        if self._folder is None:
+            self._folder = make_folder(self.lake.data / "staged" / f"{self.name}.{uuid.uuid4().hex}")
+        staged = self._folder / f"{len(self._moves)}-{place.name}"
+        self._moves.append((staged, place))
         return staged
 
     def write(self, table: Table, month: str | None, rows: pa.Table, metadata: Mapping[str, str] | None = None) -> None:
-        """Stages Arrow rows, whose columns must be the table's by name; raises ValueError where they are not."""
+        """Stage Arrow rows, whose columns must be the table's by name; raise KeyError or ValueError if they are not."""
         staged = self.reserve(table, month)
         schema = table.arrow_schema.with_metadata(footer(metadata or {}))
         pq.write_table(
@@ -143,19 +172,19 @@ class Staging:
         )
 
     def commit(self) -> None:
-        """Syncs all staged files, then renames them over their places, in the order in which they were staged."""
-        for staged in self._moves:
-            _sync(staged)
-        for staged, place in list(self._moves.items()):
-            os.replace(staged, place)
-            del self._moves[staged]
-            _sync(place.parent)
+        """Put all staged files in place, in the order in which they were staged: all of them or none."""
+        moves, self._moves = self._moves, []
+        folder, self._folder = self._folder, None  # an error leaves it, for the journal may name what is in it
+        if folder is not None:
+            journal.commit(self.lake.data, self.name, folder, moves)
+            shutil.rmtree(folder)
 
     def forget(self) -> None:
-        """Removes what was staged and not committed."""
-        for staged in self._moves:
-            staged.unlink(missing_ok=True)
+        """Remove what was staged and not committed."""
         self._moves.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder)
+            self._folder = None
 
 
 def copy_to(
@@ -195,22 +224,14 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def replace_file(staged: Path, place: Path) -> None:
-    """Puts a single file that lies beside its place over it, synced first."""
-    _sync(staged)
-    os.replace(staged, place)
-    _sync(place.parent)
+def _covers(name: str, table: Table, month: str | None) -> bool:
+    """Return whether a lock covers a table's file."""
+    if table.group == "marts":
+        return name == MARTS_LOCK
+    return month == name if table.monthly else name != MARTS_LOCK and not MONTH.fullmatch(name)
 
 
-def _sweep(place: Path) -> None:
-    """Removes what a writer that died left beside the place; the caller holds the lock on it."""
+def _sweep_older_release(place: Path) -> None:
+    """Remove what a writer of release 0.1.0 that died left beside a place; the caller holds the lock on it."""
     for left in place.parent.glob(f".{place.name}.*.tmp"):
         left.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

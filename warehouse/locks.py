@@ -1,6 +1,7 @@
 """One month, one writer: file locks that hold between Dagster, its daemon and the command line alike.
 
-The operating system drops a lock when its process ends, however it ends, so a crash leaves nothing to clean up.
+The operating system drops a lock when its process ends, however it ends, so a crash leaves no lock to clean up. Who
+writes files of the lake takes `Lake.exclusive`, which knows what a crash left besides.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from warehouse.errors import Busy
+from warehouse.files import make_folder, shared
 
 WAIT_SECONDS: Final = 600.0
 
@@ -20,14 +22,14 @@ WAIT_SECONDS: Final = 600.0
 @contextmanager
 def exclusive(
     data: Path, name: str, *, wait_seconds: float = WAIT_SECONDS, on_wait: Callable[[str], None] | None = None
-) -> Generator[None]:
-    """Holds the lock `name` (a month, or what is not monthly) of a data folder.
+) -> Generator[bool]:
+    """Hold the lock `name` (a month, or what is not monthly) of a data folder; yield whether this thread had it before.
 
-    Calls `on_wait` with a sentence if somebody else holds it, waits, and raises Busy after `wait_seconds`.
+    Call `on_wait` with a sentence if somebody else holds it, wait, and raise Busy after `wait_seconds`.
     """
-    folder = data / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{name}.lock")
+    place = make_folder(data.absolute() / "locks") / f"{name}.lock"
+    lock = FileLock(place, is_singleton=True) if shared() else FileLock(place, mode=0o600, is_singleton=True)
+    nested = lock.is_locked
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -35,7 +37,7 @@ def exclusive(
             on_wait(f"{name} is being worked on by another run; waiting up to {wait_seconds:.0f} s for it.")
         _wait(lock, name, wait_seconds)
     try:
-        yield
+        yield nested
     finally:
         lock.release()
 

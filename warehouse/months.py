@@ -6,8 +6,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from warehouse.errors import WrongUsage
+
+MONTH: Final = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
+"""How a month is written."""
 
 
 @dataclass(frozen=True)

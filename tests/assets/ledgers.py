@@ -111,7 +111,7 @@ class Ledger:
             pa.array([row.get(name) for row in rows], table.arrow_schema.field(name).type)
             for name in table.column_names
         ]
-        with self.lake.staging() as staging:
+        with self.lake.exclusive(self.month) as staging:
             filled = pa.Table.from_arrays(columns, schema=table.arrow_schema)
             staging.write(table, self.month, filled, {REVISION: uuid.uuid4().hex})
             staging.commit()

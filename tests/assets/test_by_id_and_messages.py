@@ -19,10 +19,10 @@ from assets.sync import sync_month
 from pipelines.sandbox import ScriptedWorld
 from tests.faults.told import Told, ledger_that_is
 from tests.faults.world import ITWINS, KNOWN, MONTH, Job, Ledger, client, job, ledger_of, stage
+from tests.holding import held_by_another
 from tests.servers import Reply, json_reply, serving
 from warehouse.errors import Busy
 from warehouse.lake import Lake
-from warehouse.locks import exclusive
 from warehouse.months import month_of
 from warehouse.tables import JOB_MESSAGES, JOBS, MESSAGE_OBSERVATIONS, OBSERVATIONS, REJECTED_RECORDS, WALKS
 
@@ -273,7 +273,7 @@ def test_an_interrupted_fetch_of_messages_keeps_the_batches_before(
 
 def test_a_month_that_another_run_works_on_is_busy_and_is_not_even_asked_for(tmp_path: Path) -> None:
     with ledger_of(tmp_path, ScriptedWorld(job("a")), wait_seconds=0) as ledger:
-        with exclusive(tmp_path, MONTH), pytest.raises(Busy):
+        with held_by_another(tmp_path, MONTH), pytest.raises(Busy):
             ledger.sync()
         assert ledger.lake.months(WALKS) == []
         assert ledger.sync().new_versions == 1

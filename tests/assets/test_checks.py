@@ -87,7 +87,7 @@ BROKEN: dict[str, Mapping[str, Sequence[dict[str, Any]]]] = {
 
 def keep(data: Path, rows: Mapping[str, Sequence[dict[str, Any]]]) -> Lake:
     lake = Lake(data)
-    with lake.staging() as staging:
+    with lake.exclusive(MONTH) as staging:
         for name, table in TABLES.items():
             if table.monthly:
                 staging.write(table, MONTH, pa.Table.from_pylist(list(rows.get(name, ())), schema=table.arrow_schema))

@@ -35,7 +35,7 @@ def write_jobs(lake: Lake, jobs: Sequence[Row]) -> None:
         table = pa.Table.from_pylist(sorted(rows, key=lambda row: row["job_id"]), schema=JOBS.arrow_schema)
         if place.exists() and pq.read_table(place).replace_schema_metadata().equals(table):
             continue
-        with lake.staging() as staging:
+        with lake.exclusive(month) as staging:
             staging.write(JOBS, month, table)
             staging.commit()
 
@@ -52,7 +52,7 @@ def write_walk(lake: Lake, finished_at: datetime, itwin_id: str | None = "itwin-
         "finished_at": finished_at,
         "complete": True,
     }
-    with lake.staging() as staging:
+    with lake.exclusive("2025-03") as staging:
         staging.write(WALKS, "2025-03", pa.Table.from_pylist([*before, walk], schema=WALKS.arrow_schema))
         staging.commit()
 
@@ -112,7 +112,7 @@ def test_a_mart_that_reads_marts_is_made_again_after_these(tmp_path: Path) -> No
         references | {"job_id": "job-001", "direction": "output", "role": "objects2d", "reference": "r"},
         references | {"job_id": "job-002", "direction": "input", "role": "photos", "reference": "r"},
     ]
-    with lake.staging() as staging:
+    with lake.exclusive("2025-03") as staging:
         staging.write(JOB_REFERENCES, "2025-03", pa.Table.from_pylist(rows, schema=JOB_REFERENCES.arrow_schema))
         staging.commit()
     assert {"reference_lineage", "deliverable_units", "detector_league"} <= made(lake)

@@ -21,10 +21,10 @@ from pipelines.sandbox import Faults, ScriptedWorld
 from tests.faults.chains import LIST, Script, answers, chained, found, page
 from tests.faults.pages import LongMonth
 from tests.faults.world import ITWINS, KNOWN, MONTH, Ledger, files, job, ledger_of
+from tests.holding import held_by_another
 from tests.servers import Reply, json_reply
 from warehouse.errors import Busy
 from warehouse.lake import Lake
-from warehouse.locks import exclusive
 from warehouse.months import month_of
 from warehouse.tables import JOB_MESSAGES, JOBS, MESSAGE_OBSERVATIONS, OBSERVATIONS, REJECTED_RECORDS, WALKS
 
@@ -227,7 +227,7 @@ def test_one_itwin_that_fails_does_not_hold_back_the_others(tmp_path: Path) -> N
 
 def test_a_busy_month_is_left_as_it_is(tmp_path: Path) -> None:
     with ledger_of(tmp_path, ScriptedWorld(job("a")), wait_seconds=0) as ledger:
-        with exclusive(tmp_path, MONTH), pytest.raises(Busy, match=MONTH):
+        with held_by_another(tmp_path, MONTH), pytest.raises(Busy, match=MONTH):
             ledger.sync()
         assert ledger.bodies() == []
         ledger.sync()

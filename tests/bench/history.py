@@ -39,7 +39,7 @@ def write_month(data: Path, jobs: int, month: str) -> None:
     walk_id = str(uuid.uuid4())
     observations = [row for job in found for row in _versions(job, walk_id)]
     messages = [_messages(job) for job in found if job.outcome == "failed"]
-    with lake.staging() as staging:
+    with lake.exclusive(month) as staging:
         for table, rows in (
             (OBSERVATIONS, observations),
             (MESSAGE_OBSERVATIONS, messages),

@@ -15,7 +15,6 @@ from pipelines.sandbox import READY_TOKEN
 from tests.faults.world import ITWINS, KNOWN, MONTH
 from warehouse.errors import Busy
 from warehouse.lake import Lake
-from warehouse.locks import exclusive
 
 BUSY = 75
 
@@ -28,7 +27,7 @@ def work(url: str, data: str, wait_seconds: float, times: int = 1) -> None:
         with Client(url, FixedToken(READY_TOKEN), Budget(1_000_000), backoff_seconds=0) as api:
             for time in range(times):
                 sync_month(lake, api, MONTH, KNOWN, plan, f"run-{time}")
-                with exclusive(lake.data, MONTH, wait_seconds=wait_seconds):
+                with lake.exclusive(MONTH, wait_seconds=wait_seconds):
                     flatten_month(lake, MONTH, KNOWN)
     except Busy:
         sys.exit(BUSY)

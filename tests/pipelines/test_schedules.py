@@ -28,7 +28,7 @@ def keep_jobs(data: Path, month: str, outcomes: list[str], vanished: bool = Fals
     gone = TICK if vanished else None
     rows = [{"job_id": f"{month}-{place}", "outcome": word, "vanished_at": gone} for place, word in enumerate(outcomes)]
     lake = Lake(data)
-    with lake.staging() as staging:
+    with lake.exclusive(month) as staging:
         staging.write(JOBS, month, pa.Table.from_pylist(rows, schema=JOBS.arrow_schema))
         staging.commit()
 

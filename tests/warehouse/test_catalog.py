@@ -25,7 +25,7 @@ CREATED = datetime(2026, 1, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 def keep_job(lake: Lake, month: str, **values: Any) -> None:
     row = {"job_id": f"job of {month}", "created_at": CREATED, **values}
-    with lake.staging() as staging:
+    with lake.exclusive(month) as staging:
         staging.write(JOBS, month, pa.Table.from_pylist([row], schema=JOBS.arrow_schema))
         staging.commit()
 

@@ -13,7 +13,7 @@ import pytest
 
 from warehouse.declaration import Column, Table
 from warehouse.engine import connection
-from warehouse.lake import Lake, Staging, copy_to, footer, quote, replace_file
+from warehouse.lake import Lake, copy_to, footer, quote
 
 COUNTS: Final = Table(
     name="counts",
@@ -23,6 +23,7 @@ COUNTS: Final = Table(
     key=("id",),
     columns=(Column("id", "VARCHAR", "Id"), Column("count", "BIGINT", "Count")),
 )
+SUMS: Final = Table("sums", "core", "Sums.", "id", ("id",), COUNTS.columns)
 TOTALS: Final = Table("totals", "marts", "Totals.", "id", ("id",), COUNTS.columns, monthly=False)
 
 
@@ -31,14 +32,14 @@ def rows(count: int, size: int = 3) -> pa.Table:
 
 
 def put(lake: Lake, count: int, month: str = "2025-08", size: int = 3) -> Path:
-    with lake.staging() as staging:
+    with lake.exclusive(month) as staging:
         staging.write(COUNTS, month, rows(count, size), {"revision": str(count)})
         staging.commit()
     return lake.path(COUNTS, month)
 
 
 def files_in(lake: Lake) -> list[Path]:
-    return sorted(path for path in lake.root.rglob("*") if path.is_file())
+    return sorted(path for path in lake.data.rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
 def counts_in(path: Path) -> list[int]:
@@ -72,22 +73,22 @@ def test_a_month_is_named_for_monthly_tables_and_for_no_others(table: Table, mon
 def test_what_is_staged_is_not_in_the_lake_before_it_is_committed(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     before = put(lake, 1)
-    with lake.staging() as staging:
+    with lake.exclusive("2025-08") as staging:
         staging.write(COUNTS, "2025-08", rows(2))
-        staging.write(COUNTS, "2025-09", rows(2))
+        staging.write(SUMS, "2025-08", rows(2))
         assert counts_in(before) == [1, 1, 1]
-        assert lake.months(COUNTS) == ["2025-08"]
+        assert lake.months(SUMS) == []
         with duckdb.connect() as con:
             assert con.execute(f"SELECT count(*) FROM {quote(lake.glob(COUNTS))}").fetchall() == [(3,)]
         staging.commit()
     assert counts_in(before) == [2, 2, 2]
-    assert lake.months(COUNTS) == ["2025-08", "2025-09"]
+    assert lake.months(SUMS) == ["2025-08"]
 
 
 def test_what_is_staged_and_not_committed_is_forgotten(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     place = put(lake, 1)
-    with lake.staging() as staging:
+    with lake.exclusive("2025-08") as staging:
         staging.write(COUNTS, "2025-08", rows(2))
     assert files_in(lake) == [place]
     assert counts_in(place) == [1, 1, 1]
@@ -98,9 +99,9 @@ def test_an_error_on_the_way_changes_no_file(tmp_path: Path) -> None:
     place = put(lake, 1)
 
     def write_half() -> None:
-        with lake.staging() as staging:
+        with lake.exclusive("2025-08") as staging:
             staging.write(COUNTS, "2025-08", rows(2))
-            staging.write(COUNTS, "2025-09", pa.table({"id": ["a"]}))
+            staging.write(SUMS, "2025-08", pa.table({"id": ["a"]}))
 
     with pytest.raises(KeyError, match="count"):
         write_half()
@@ -108,24 +109,64 @@ def test_an_error_on_the_way_changes_no_file(tmp_path: Path) -> None:
     assert counts_in(place) == [1, 1, 1]
 
 
-def test_what_a_killed_writer_left_is_no_table_and_is_swept_by_the_next(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
-    put(lake, 1)
-    killed = Staging(lake)
-    killed.write(COUNTS, "2025-08", rows(2))
-    killed.write(COUNTS, "2025-09", rows(2))
-    assert len(files_in(lake)) == 3
-    assert lake.months(COUNTS) == ["2025-08"]
-    assert len(lake.files(COUNTS)) == 1
+def test_what_a_killed_writer_left_is_no_table_and_is_swept_by_the_next_holder_of_its_lock(tmp_path: Path) -> None:
+    lake, place = Lake(tmp_path), put(Lake(tmp_path), 1)
+    other = put(lake, 1, "2025-09")
+    left = [lake.data / "staged" / f"{month}.{'0' * 32}" / "0-counts.parquet" for month in ("2025-08", "2025-09")]
+    older = [place.with_name(".counts.parquet.0123.tmp"), other.with_name(".counts.parquet.0123.tmp")]
+    for file in (*left, *older):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"half a fi")
+    assert lake.files(COUNTS) == [place, other]
     put(lake, 3)
+    assert files_in(lake) == sorted([place, other, left[1], older[1]])
     put(lake, 3, "2025-09")
-    assert [path.name for path in files_in(lake)] == ["counts.parquet", "counts.parquet"]
+    assert files_in(lake) == [place, other]
+
+
+def test_a_lock_taken_again_inside_itself_keeps_what_was_staged_outside(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    with lake.exclusive("2025-08") as outer:
+        outer.write(COUNTS, "2025-08", rows(1))
+        with lake.exclusive("2025-08") as inner:
+            inner.write(SUMS, "2025-08", rows(2))
+            inner.commit()
+        outer.commit()
+    assert [counts_in(lake.path(table, "2025-08")) for table in (COUNTS, SUMS)] == [[1, 1, 1], [2, 2, 2]]
+
+
+MONTHLY_MART: Final = Table("by_month", "marts", "By month.", "id", ("id",), COUNTS.columns)
+PLAIN: Final = Table("plain", "quality", "Plain.", "id", ("id",), COUNTS.columns, monthly=False)
+COVERED: Final = [
+    ("2025-08", COUNTS, "2025-08", True),
+    ("2025-08", COUNTS, "2025-09", False),
+    ("2025-08", MONTHLY_MART, "2025-08", False),
+    ("2025-08", PLAIN, None, False),
+    ("marts", MONTHLY_MART, "2025-08", True),
+    ("marts", TOTALS, None, True),
+    ("marts", COUNTS, "2025-08", False),
+    ("marts", PLAIN, None, False),
+    ("plain", PLAIN, None, True),
+    ("plain", TOTALS, None, False),
+]
+
+
+@pytest.mark.parametrize(("lock", "table", "month", "covered"), COVERED)
+def test_a_file_is_staged_under_the_lock_that_covers_it_and_under_no_other(
+    lock: str, table: Table, month: str | None, covered: bool, tmp_path: Path
+) -> None:
+    with Lake(tmp_path).exclusive(lock) as staging:
+        if covered:
+            assert not staging.reserve(table, month).exists()
+        else:
+            with pytest.raises(ValueError, match=f"'{lock}' does not cover {table.name}"):
+                staging.reserve(table, month)
 
 
 def test_columns_lie_in_the_declared_order_and_types(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     assert columns_in(put(lake, 1)) == {"id": pa.string(), "count": pa.int64()}
-    with connection() as con, lake.staging() as staging:
+    with connection() as con, lake.exclusive("2025-09") as staging:
         select = "(SELECT 7::INTEGER AS count, id::INTEGER AS id FROM range(5) AS r(id))"
         assert copy_to(con, COUNTS, select, staging.reserve(COUNTS, "2025-09")) == 5
         staging.commit()
@@ -134,7 +175,7 @@ def test_columns_lie_in_the_declared_order_and_types(tmp_path: Path) -> None:
 
 def test_rows_lie_in_the_order_of_the_key(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    with connection() as con, lake.staging() as staging:
+    with connection() as con, lake.exclusive("marts") as staging:
         copy_to(con, TOTALS, "(SELECT 9 - r AS id, r AS count FROM range(10) AS t(r))", staging.reserve(TOTALS))
         staging.commit()
     assert pq.ParquetFile(lake.path(TOTALS)).read()["id"].to_pylist() == [str(place) for place in range(10)]
@@ -145,7 +186,7 @@ def test_metadata_comes_back_as_it_was_written_by_either_writer(tmp_path: Path) 
     put(lake, 4)
     assert lake.metadata(COUNTS, "2025-08") == {"revision": "4"}
     told = {"made_from": "it's 'quoted' – ünï", "empty": ""}
-    with connection() as con, lake.staging() as staging:
+    with connection() as con, lake.exclusive("marts") as staging:
         copy_to(con, TOTALS, "(SELECT 'a' AS id, 1 AS count)", staging.reserve(TOTALS), told)
         staging.commit()
     assert lake.metadata(TOTALS) == told
@@ -214,18 +255,10 @@ def test_files_are_committed_in_the_order_in_which_they_were_staged(
 ) -> None:
     lake = Lake(tmp_path)
     replaced: list[str] = []
-    monkeypatch.setattr("warehouse.lake.os.replace", lambda _, place: replaced.append(place.parent.name[-7:]))
-    with lake.staging() as staging:
-        for month in ("2025-09", "2025-08", "2025-10"):
-            staging.write(COUNTS, month, rows(1))
+    tables = [COUNTS, SUMS, Table("averages", "core", "Averages.", "id", ("id",), COUNTS.columns)]
+    with lake.exclusive("2025-08") as staging:
+        for table in tables:
+            staging.write(table, "2025-08", rows(1))
+        monkeypatch.setattr("warehouse.journal.replace", lambda staged, place: replaced.append(place.stem))
         staging.commit()
-    assert replaced == ["2025-09", "2025-08", "2025-10"]
-
-
-def test_a_single_file_beside_its_place_is_put_over_it(tmp_path: Path) -> None:
-    place, staged = tmp_path / "report.html", tmp_path / ".report.html.tmp"
-    place.write_text("old")
-    staged.write_text("new")
-    replace_file(staged, place)
-    assert place.read_text() == "new"
-    assert not staged.exists()
+    assert replaced == ["counts", "sums", "averages"]

@@ -10,6 +10,7 @@ from threading import Event
 
 import pytest
 
+from tests.holding import held_by_another
 from warehouse.errors import Busy
 from warehouse.locks import exclusive
 
@@ -71,7 +72,7 @@ def test_a_second_holder_says_that_it_waits_and_works_when_the_first_has_ended(t
 
 def test_a_second_holder_that_waits_in_vain_is_told_that_the_month_is_busy(tmp_path: Path) -> None:
     with (
-        exclusive(tmp_path, "2025-11"),
+        held_by_another(tmp_path, "2025-11"),
         pytest.raises(Busy) as busy,
         exclusive(tmp_path, "2025-11", wait_seconds=0.1),
     ):
@@ -80,6 +81,21 @@ def test_a_second_holder_that_waits_in_vain_is_told_that_the_month_is_busy(tmp_p
         f"2025-11 is still being worked on by another run after 0 s ({tmp_path}/locks/2025-11.lock is locked). "
         "Nothing was changed; run again when it has ended."
     )
+
+
+def test_a_thread_takes_its_own_lock_again_and_holds_it_to_the_end_of_the_outer_one(tmp_path: Path) -> None:
+    with exclusive(tmp_path, "2025-11", wait_seconds=0) as had:
+        with exclusive(tmp_path, "2025-11", wait_seconds=0) as had_again:
+            assert (had, had_again) == (False, True)
+        with ThreadPoolExecutor(1) as pool, pytest.raises(Busy):
+            pool.submit(take, tmp_path).result()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(take, tmp_path).result() is False
+
+
+def take(data: Path) -> bool:
+    with exclusive(data, "2025-11", wait_seconds=0) as had:
+        return had
 
 
 def test_months_and_folders_do_not_lock_each_other(tmp_path: Path) -> None:
