@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from assets.api.errors import JobledgerError, refuses_token
+from assets.api.errors import refuses_token
 from assets.api.protocol import Api
 from assets.checks import (
     AGREEMENT,
@@ -38,6 +38,7 @@ from warehouse.contract import Contract, contract
 from warehouse.declaration import Table
 from warehouse.dictionary import write_dictionary
 from warehouse.errors import Busy
+from warehouse.explain import explain
 from warehouse.failed_months import FailedMonth, MonthsFailed, Step, clear, failed_months, record
 from warehouse.lake import MARTS_LOCK, Lake
 from warehouse.marts.all import MARTS, all_tables
@@ -181,7 +182,7 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
         for done in flatten_months(lake, months, known, context.log.info):
             note(lake, done.month, "flatten", context.run.run_id, done.failure)
             if done.failure is not None:
-                context.log.error(f"{done.month}: FAILED: {reason_of(done.failure)}")
+                context.log.error(f"{done.month}: FAILED: {explain(done.failure)}")
             elif done.made:
                 context.log.info(f"{done.month}: {done.rows['jobs']} jobs flattened")
             for name, rows in done.rows.items():
@@ -267,18 +268,13 @@ def note(lake: Lake, month: str, step: Step, run_id: str, failure: Exception | N
     else:
         refused = refuses_token(failure)
         error, at = type(failure).__name__, datetime.now(UTC)
-        record(lake, FailedMonth(month, step, run_id, at, error, reason_of(failure), refused))
-
-
-def reason_of(failure: Exception) -> str:
-    """What happened, as a sentence."""
-    return str(failure) if isinstance(failure, JobledgerError) else f"{type(failure).__name__}: {failure}"
+        record(lake, FailedMonth(month, step, run_id, at, error, explain(failure), refused))
 
 
 def summary(done: Synced) -> str:
     """What a synced month brought, as a sentence."""
     said = [] if done.landed is None else [_landed_summary(done.landed)]
-    said += [] if done.failure is None else [f"FAILED: {reason_of(done.failure)}"]
+    said += [] if done.failure is None else [f"FAILED: {explain(done.failure)}"]
     return f"{done.month}: {'; '.join(said)}"
 
 
@@ -293,7 +289,7 @@ def _landed_summary(landed: Landed) -> str:
 
 def synced_metadata(done: Synced) -> dict[str, Any]:
     """What a synced month brought, as the UI shows it."""
-    failed = {} if done.failure is None else {"failed": reason_of(done.failure)}
+    failed = {} if done.failure is None else {"failed": explain(done.failure)}
     if done.landed is None:
         return failed
     landed = done.landed

@@ -26,6 +26,7 @@ from warehouse.contract import contract
 from warehouse.dictionary import write_dictionary
 from warehouse.engine import arrow, connection
 from warehouse.errors import WrongUsage
+from warehouse.failed_months import failed_months
 from warehouse.lake import Lake
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.sql import statement
@@ -89,6 +90,18 @@ def show_status(settings: Settings, console: Console | None = None) -> None:
         rows = query(settings.data, statement(f"status/{name}"))
         console.print()
         console.print(grid(rows, title) if rows.num_rows else f"{title}: none", highlight=False)
+    console.print()
+    _show_failed_months(Lake(settings.data), console)
+
+
+def _show_failed_months(lake: Lake, console: Console) -> None:
+    """The months whose last run failed, each with its reason."""
+    title, failed = "Failed months: what the next sync of a month mends", failed_months(lake)
+    if not failed:
+        console.print(f"{title}: none", highlight=False)
+        return
+    shown = [{"month": row.month, "step": row.step, "since": row.at, "reason": row.reason} for row in failed]
+    console.print(grid(pa.Table.from_pylist(shown), title), highlight=False)
 
 
 def replay_and_tell(settings: Settings) -> None:

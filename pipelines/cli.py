@@ -7,59 +7,48 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from enum import IntEnum
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Final, ParamSpec
 
 import click
 
-from assets.api.errors import NotAuthorised
 from assets.api.filters import plain_id
-from pipelines.console import err
+from pipelines.exits import Exit, exit_of
 from pipelines.settings import NO_CREDENTIALS, prepare_data, read_settings
-from warehouse.errors import Interrupted, JobledgerError, WrongUsage
+from warehouse.errors import WrongUsage
 
 P = ParamSpec("P")
 
-
-class Exit(IntEnum):
-    """What the exit code says."""
-
-    DONE = 0
-    FAILED = 1
-    WRONG_USAGE = 2
-    NOT_AUTHORISED = 3
-    INCOMPLETE = 4
+DEBUG: Final = "jobledger.debug"
+"""Where the context, which all its commands share, notes that tracebacks are wanted."""
 
 
 def _exits(command: Callable[P, Exit | None]) -> Callable[P, None]:
-    """Turns what a command returns or raises into its exit code, and an error into its message."""
+    """End the process with what a command returns, or with what its error stands for."""
 
+    @_debug_option
+    @click.pass_context
     @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            code = command(*args, **kwargs) or Exit.DONE
-        except NotAuthorised as error:
-            code = _tell(error, Exit.NOT_AUTHORISED)
-        except WrongUsage as error:
-            code = _tell(error, Exit.WRONG_USAGE)
-        except KeyboardInterrupt:
-            code = _tell(Interrupted("Interrupted. What had landed is kept; run again to go on."), Exit.FAILED)
-        except JobledgerError as error:
-            code = _tell(error, Exit.FAILED)
-        sys.exit(code)
+    def wrapped(context: click.Context, *args: P.args, **kwargs: P.kwargs) -> None:
+        sys.exit(exit_of(lambda: command(*args, **kwargs), debug=DEBUG in context.meta))
 
     return wrapped
 
 
-def _tell(error: JobledgerError, code: Exit) -> Exit:
-    err.print(f"jobledger: {error}", style="red", markup=False, highlight=False)
-    return code
+def _note_debug(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        context.meta[DEBUG] = True
+
+
+_debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, callback=_note_debug, help="Show the traceback of an error."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jobledger")
+@_debug_option
 def main() -> None:
     """A ledger of job history for the iTwin Reality Analysis API.
 

@@ -5,9 +5,13 @@ Dagster is imported only where a run starts: the schedules and the command line 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from assets.by_id import Fetched, fetch_by_id
 from assets.plan import Plan
@@ -16,6 +20,8 @@ from pipelines.settings import Settings
 from warehouse.contract import contract
 from warehouse.engine import connection, run
 from warehouse.errors import Interrupted, WrongUsage
+from warehouse.explain import explain
+from warehouse.failed_months import FailedMonth, MonthsFailed, failed_months, record
 from warehouse.lake import Lake
 from warehouse.marts.all import all_tables
 from warehouse.months import month_of, months_between, previous_month, stretches
@@ -83,22 +89,26 @@ def range_tags(first: str, last: str) -> dict[str, str]:
 
 
 def sync_months(settings: Settings, months: Sequence[str], accept_gone: bool) -> bool:
-    """Run the job on these months and return whether every walk is complete."""
+    """Run the job on these months and return whether every walk is complete. Raise MonthsFailed if months failed."""
     from pipelines.home import instance
 
     err.print(f"Syncing {len(months)} months ({months[0]} to {months[-1]}) into {settings.data}", highlight=False)
     with instance(settings) as found:
-        run_ids = run_months(found, settings, months, accept_gone=accept_gone)
-    incomplete = incomplete_walks(settings, run_ids, months)
+        ran = run_months(found, settings, months, accept_gone=accept_gone)
+    incomplete = incomplete_walks(settings, ran.run_ids, months)
     for month, itwin, reason in incomplete:
-        err.print(f"INCOMPLETE: {month}, {itwin}: {reason}", style="yellow", markup=False, highlight=False)
+        _warn(f"INCOMPLETE: {month}, {itwin}: {reason}")
+    ran.raise_failures()
     if not incomplete:
         err.print("Every walk is complete.", highlight=False)
     return not incomplete
 
 
 def sync_ids(settings: Settings, ids: Sequence[str]) -> bool:
-    """Fetch these jobs, land them, and rebuild the downstream tables; return whether all were found."""
+    """Fetch these jobs, land them, and rebuild the downstream tables; return whether all were found.
+
+    Raise MonthsFailed if what was fetched could not land in a month, or its tables could not be rebuilt.
+    """
     from pipelines.home import instance
 
     plan = Plan(itwin_ids=settings.itwin_ids, tell=lambda text: err.print(text, markup=False, highlight=False))
@@ -106,14 +116,44 @@ def sync_ids(settings: Settings, ids: Sequence[str]) -> bool:
         fetched = fetch_by_id(Lake(settings.data), client, ids, contract(), plan)
         months = sorted(fetched.landed)
         covered = [month for month in months if month >= settings.start]
+        ran = Ran()
         if covered:
             _report_raw(found, covered, {"source": "jobledger sync --ids", "ids": len(ids)})
-            run_months(found, settings, covered, walk=False)
+            ran = run_months(found, settings, covered, walk=False)
     _tell_fetched(settings, fetched, len(ids))
     early = [month for month in months if month < settings.start]
     for month in early:
         err.print(f"{month} lies before JOBLEDGER_START ({settings.start}): kept, but not in the tables.", markup=False)
+    ran.add(_not_landed(fetched))
+    ran.raise_failures()
     return not (fetched.not_found or fetched.failed or early)
+
+
+@dataclass
+class Ran:
+    """What came of the runs of a command: their ids, the months that failed, and what else went wrong."""
+
+    run_ids: list[str] = field(default_factory=list[str])
+    failed: list[FailedMonth] = field(default_factory=list[FailedMonth])
+    errors: list[Exception] = field(default_factory=list[Exception])
+
+    @property
+    def token_refused(self) -> bool:
+        return any(row.token_refused for row in self.failed)
+
+    def add(self, failed: Iterable[FailedMonth]) -> None:
+        self.failed += [row for row in failed if row not in self.failed]
+
+    def raise_failures(self) -> None:
+        """Raise MonthsFailed for all months that failed; else, or beside them, the first other error."""
+        if self.errors and not self.token_refused:
+            for error in self.errors[1:]:
+                _warn(explain(error))
+            if self.failed:
+                _warn(str(MonthsFailed(self.failed)))
+            raise self.errors[0]
+        if self.failed:
+            raise MonthsFailed(self.failed)
 
 
 def run_months(
@@ -123,33 +163,83 @@ def run_months(
     *,
     walk: bool = True,
     accept_gone: bool = False,
-) -> list[str]:
-    """Run the job on these months in this process, a run for each stretch without gaps; return the run ids.
+) -> Ran:
+    """Run the job on these months in this process, a run for each stretch without gaps.
 
-    Without `walk`, the API is not asked. An error of a step is raised as it was; Ctrl-C raises Interrupted.
+    A stretch that fails costs the others nothing, but once the token is refused no other one is asked for. Without
+    `walk`, the API is not asked at all. Raise Interrupted on Ctrl-C.
     """
-    import dagster as dg
-
-    from assets.wiring import PUBLISHED
     from pipelines.definitions import JOB_NAME, build_defs
 
     job = build_defs(start=settings.start).resolve_job_def(JOB_NAME)
+    ran = Ran()
+    for first, last in stretches(months):
+        if ran.token_refused:
+            ran.add(_unasked(Lake(settings.data), months_between(first, last), ran.failed))
+        else:
+            _run_stretch(job, instance, Lake(settings.data), (first, last), ran, walk=walk, accept_gone=accept_gone)
+    return ran
+
+
+def _run_stretch(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    lake: Lake,
+    stretch: tuple[str, str],
+    ran: Ran,
+    *,
+    walk: bool,
+    accept_gone: bool,
+) -> None:
+    """Run the job on a stretch of months and note what came of it."""
+    import dagster as dg
+
+    run_id = str(uuid.uuid4())
+    ran.run_ids.append(run_id)
+    try:
+        job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            tags=range_tags(*stretch),
+            run_config=_run_config(walk, accept_gone),
+            asset_selection=None if walk else _downstream_keys(),
+        )
+    except dg.DagsterExecutionInterruptedError:
+        raise Interrupted("Interrupted. What had landed is kept; run again to go on.") from None
+    except MonthsFailed as error:
+        ran.add(error.failed)
+    except Exception as error:  # noqa: BLE001 - it is this stretch's alone: the others run, and it is raised last
+        ran.errors.append(error)
+        ran.add(failed_months(lake, [run_id]))
+
+
+def _downstream_keys() -> list[dg.AssetKey]:
+    """The assets that are made without asking the API."""
+    import dagster as dg
+
+    from assets.wiring import PUBLISHED
+
     raw = {table.name for table in (*RAW_TABLES, REJECTED_RECORDS)}
     keys = [*(table.name for table in all_tables(contract())), PUBLISHED]
-    chosen = None if walk else [dg.AssetKey(key) for key in keys if key not in raw]
-    ids: list[str] = []
-    for first, last in stretches(months):
-        try:
-            result = job.execute_in_process(
-                instance=instance,
-                tags=range_tags(first, last),
-                run_config=_run_config(walk, accept_gone),
-                asset_selection=chosen,
-            )
-        except dg.DagsterExecutionInterruptedError:
-            raise Interrupted("Interrupted. What had landed is kept; run again to go on.") from None
-        ids.append(result.run_id)
-    return ids
+    return [dg.AssetKey(key) for key in keys if key not in raw]
+
+
+def _unasked(lake: Lake, months: Sequence[str], failed: Sequence[FailedMonth]) -> list[FailedMonth]:
+    """Put on record that these months were not asked for, because the token was refused before."""
+    refusal = next(row for row in failed if row.token_refused)
+    rows = [replace(refusal, month=month, step="walk", at=datetime.now(UTC)) for month in months]
+    for row in rows:
+        record(lake, row)
+    return rows
+
+
+def _not_landed(fetched: Fetched) -> list[FailedMonth]:
+    """The months in which what was fetched by id could not land."""
+    now = datetime.now(UTC)
+    return [
+        FailedMonth(month, "walk", "by id", now, type(error).__name__, explain(error))
+        for month, error in fetched.failed_months.items()
+    ]
 
 
 def incomplete_walks(settings: Settings, run_ids: Sequence[str], months: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -196,6 +286,10 @@ def _tell_fetched(settings: Settings, fetched: Fetched, asked: int) -> None:
     found = asked - len(fetched.not_found) - len(fetched.failed)
     err.print(f"{found} of {asked} jobs fetched into {settings.data}", highlight=False)
     for job_id in fetched.not_found:
-        err.print(f"NOT FOUND: {job_id}", style="yellow", markup=False, highlight=False)
+        _warn(f"NOT FOUND: {job_id}")
     for job_id, reason in fetched.failed.items():
-        err.print(f"NOT FETCHED: {job_id}: {reason}", style="yellow", markup=False, highlight=False)
+        _warn(f"NOT FETCHED: {job_id}: {reason}")
+
+
+def _warn(text: str) -> None:
+    err.print(text, style="yellow", markup=False, highlight=False, emoji=False)

@@ -15,6 +15,7 @@ from typing import Final
 from rich.console import Console
 
 from pipelines.answering import grid, query
+from pipelines.exits import Exit, run_as_program
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import read_settings
 from pipelines.sync import every_month, sync_months
@@ -31,8 +32,8 @@ ANSWERS: Final = (
 )
 
 
-def main() -> int:
-    """Runs the trial; gives the exit code."""
+def main() -> Exit:
+    """Run the trial and return its exit code."""
     began = time.monotonic()
     world = World()
     months = world.months_at(datetime.now(UTC))
@@ -42,7 +43,7 @@ def main() -> int:
         settings.data.mkdir(parents=True, exist_ok=True)
         complete = sync_months(settings, every_month(settings), accept_gone=False)
     tell(settings.data, time.monotonic() - began)
-    return 0 if complete else 4
+    return Exit.DONE if complete else Exit.INCOMPLETE
 
 
 def sandbox_environment(url: str, itwins: list[str] | tuple[str, ...], start: str) -> dict[str, str]:
@@ -93,4 +94,4 @@ def tell(data: Path, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)

@@ -16,6 +16,7 @@ from typing import Final
 
 from dotenv import load_dotenv
 
+from pipelines.exits import Exit, run_as_program
 from pipelines.home import dagster_home
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import read_settings
@@ -26,8 +27,8 @@ HOST: Final = "127.0.0.1"
 PORT: Final = os.environ.get("JOBLEDGER_UI_PORT", "3000")
 
 
-def main() -> int:
-    """Runs the UI until Ctrl-C; gives the exit code of `dagster dev`."""
+def main() -> Exit:
+    """Run the UI until it is ended."""
     load_dotenv(".env")
     settings = read_settings()
     if settings.has_credentials or (settings.data / "lake").exists() or not SANDBOX_DATA.exists():
@@ -40,7 +41,7 @@ def main() -> int:
         return show(SANDBOX_DATA)
 
 
-def show(data: Path) -> int:
+def show(data: Path) -> Exit:
     """Runs `dagster dev` with the Dagster home of a data folder."""
     environment = {**os.environ, "JOBLEDGER_DATA": str(data)}
     environment.setdefault("DAGSTER_HOME", str(dagster_home(data)))
@@ -49,10 +50,10 @@ def show(data: Path) -> int:
     process = subprocess.Popen([dagster, "dev", "-w", "workspace.yaml", "-h", HOST, "-p", PORT], env=environment)
     while True:
         try:
-            return process.wait()
+            return Exit.FAILED if process.wait() else Exit.DONE
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_program(main)
