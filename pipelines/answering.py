@@ -20,12 +20,12 @@ from rich.table import Table as Grid
 from assets.replay import replay
 from pipelines.console import err
 from pipelines.settings import Settings
-from warehouse.catalog import door, publish
+from warehouse.catalog import door, is_duckdb, publish
 from warehouse.catalog import export as export_file
 from warehouse.contract import contract
 from warehouse.dictionary import write_dictionary
 from warehouse.engine import arrow, connection
-from warehouse.errors import WrongUsage
+from warehouse.errors import JobledgerError, WrongUsage
 from warehouse.failed_months import failed_months
 from warehouse.lake import Lake
 from warehouse.marts.all import MARTS, all_tables
@@ -107,7 +107,8 @@ def _show_failed_months(lake: Lake, console: Console) -> None:
 def replay_and_tell(settings: Settings) -> None:
     """Makes every table anew from the raw ones, opens the door for SQL, and prints what changed in each."""
     lake, known = Lake(settings.data), contract()
-    _refuse_missing(door(settings.data))
+    if not lake.root.exists():
+        raise WrongUsage(f"There is no ledger in {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
     tables = {table.name: table for table in all_tables(known)}
     differences = replay(lake, known, MARTS, tables, tell=lambda text: err.print(text, markup=False, highlight=False))
     write_dictionary(lake, tables, known)
@@ -117,11 +118,11 @@ def replay_and_tell(settings: Settings) -> None:
 
 
 def export(settings: Settings, file: Path) -> None:
-    """Writes a DuckDB file with all tables inside; raises WrongUsage where that cannot be."""
+    """Write a DuckDB file with all tables inside; raise WrongUsage if that would overwrite anything but such a file."""
     lake = Lake(settings.data)
-    _refuse_missing(door(settings.data))
-    if file.resolve() == door(settings.data).resolve():
-        raise WrongUsage(f"{file} is the ledger's own door for SQL; name another file.")
+    if not lake.root.exists():
+        raise WrongUsage(f"There is no ledger in {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    _refuse_foreign(file, door(settings.data))
     try:
         export_file(lake, all_tables(contract()), file)
     except OSError as error:
@@ -129,9 +130,24 @@ def export(settings: Settings, file: Path) -> None:
     err.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB", highlight=False)
 
 
+def _refuse_foreign(file: Path, own: Path) -> None:
+    """Raise WrongUsage if `file` is there and no DuckDB file that an export may replace."""
+    if file.resolve() == own.resolve():
+        raise WrongUsage(f"{file} is the ledger's own door for SQL; name another file.")
+    if file.is_dir():
+        raise WrongUsage(f"{file} is a folder; name a file in it, for example {file / 'history.duckdb'}.")
+    if file.exists() and not (file.is_file() and is_duckdb(file)):
+        raise WrongUsage(f"{file} is there and no DuckDB file: an export replaces nothing else. Name another file.")
+
+
 def _refuse_missing(place: Path) -> None:
+    """Raise WrongUsage if there is no ledger, and JobledgerError if something else is in the door's place."""
     if not place.exists():
         raise WrongUsage(f"There is no ledger at {place}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    if not is_duckdb(place):
+        raise JobledgerError(
+            f"{place} is empty or no DuckDB file. `jobledger sync` or `jobledger replay` puts a right one there."
+        )
 
 
 def _shown(value: Any) -> str:

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 not authorised; 4 don
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -115,7 +116,7 @@ def replay() -> None:
 
 
 @main.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @_exits
 def export(file: Path) -> None:
     """Write all tables, data inside, to a DuckDB file that can be carried away."""
@@ -131,12 +132,21 @@ def export(file: Path) -> None:
 @_exits
 def sandbox(port: int, edition: str, faults: str | None) -> None:
     """Serve the sandbox API, with its made-up jobs, on loopback."""
-    from pipelines.sandbox import Faults, World, serve
+    from pipelines.sandbox import Faults, FaultsError, World, serve
     from warehouse.contract import contract
 
     if edition not in contract().editions:
         raise WrongUsage(f"--edition {edition!r} is none of {', '.join(contract().editions)}.")
-    serve(World(edition=edition), port, faults=Faults.parse(faults) if faults else None)
+    try:
+        wanted = Faults.parse(faults) if faults else None
+    except FaultsError as error:
+        raise WrongUsage(f"--faults {error}. Write it like p=0.2,seed=7,kinds=429+cut+html.") from None
+    try:
+        serve(World(edition=edition), port, faults=wanted)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise WrongUsage(f"--port {port}: the port is taken. Name another, or 0 for a free one.") from None
 
 
 def _read_ids(name: str) -> list[str]:

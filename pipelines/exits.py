@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -31,15 +31,21 @@ def exit_of(command: Callable[[], Exit | None], *, debug: bool = False) -> Exit:
         return command() or Exit.DONE
     except KeyboardInterrupt as error:
         told, code, cause = Interrupted("Interrupted. What had landed is kept; run again to go on."), Exit.FAILED, error
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.EPIPE:
-            raise  # who read the output has had enough; click ends the process quietly
+    except BrokenPipeError:
+        return _end_quietly()
+    except Exception as error:  # noqa: BLE001 - the outermost edge: whatever it is becomes a sentence
         told, code, cause = error, code_of(error), error
     if debug:
         text = "".join(traceback.format_exception(cause))
         err.print(redacted(text), markup=False, highlight=False, emoji=False)
     err.print(f"jobledger: {explain(told)}", style="red", markup=False, highlight=False, emoji=False)
     return code
+
+
+def _end_quietly() -> Exit:
+    """Who read the output has had enough: what Python still flushes when it ends goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.FAILED
 
 
 def code_of(error: BaseException) -> Exit:

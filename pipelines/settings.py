@@ -1,38 +1,146 @@
 """Settings, from the environment or a `.env` file beside it. All their faults are told at once, before any request.
 
-Credentials are kept out of `repr`, so that no log or error can show them.
+`SETTINGS` is the one table of them: name, default, and how the text is read. Credentials are kept out of `repr`, so
+that no log or error can show them. Floors below are told by the environment, as are the processes of the UI.
 """
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dotenv import dotenv_values
 
-from assets.api.auth import ClientCredentials, FixedToken, TokenSource, secure_url
-from assets.api.budget import Budget
-from assets.api.client import Client
 from assets.api.filters import plain_id
+from warehouse.engine import MEMORY_SETTING
 from warehouse.errors import WrongUsage
-from warehouse.months import window
+from warehouse.months import month_of, window
 
-DEFAULTS: Final[dict[str, str]] = {
-    "ITWIN_API_URL": "https://api.bentley.com",
-    "ITWIN_TOKEN_URL": "https://ims.bentley.com/connect/token",
-    "ITWIN_CLIENT_ID": "",
-    "ITWIN_CLIENT_SECRET": "",
-    "ITWIN_ACCESS_TOKEN": "",
-    "ITWIN_IDS": "",
-    "ITWIN_REQUESTS_PER_MINUTE": "500",
-    "JOBLEDGER_DATA": "data",
-    "JOBLEDGER_START": "2025-01",
-    "JOBLEDGER_PUBLISH": "views",
-}
+if TYPE_CHECKING:
+    from assets.api.auth import TokenSource
+    from assets.api.client import Client
+
+SHARED_SETTING: Final = "JOBLEDGER_SHARED"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting by its environment variable; an empty text is the default. `read` raises WrongUsage for a fault."""
+
+    name: str
+    default: str
+    read: Callable[[str], Any]
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _address(text: str) -> str:
+    from assets.api.auth import secure_url
+
+    return secure_url(text)
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(plain_id(part.strip()) for part in text.split(",") if part.strip()))
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise WrongUsage(f"{text!r} is no number from 0 on.")
+    return number
+
+
+def _positive(text: str) -> float:
+    number = _number(text)
+    if not number:
+        raise WrongUsage(f"{text!r} is not more than 0.")
+    return number
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not int(text):
+        raise WrongUsage(f"{text!r} is no number of days; write a whole number from 1 on, for example 90.")
+    return int(text)
+
+
+def _start(text: str) -> str:
+    window(text)
+    if text > month_of(datetime.now(UTC)):
+        raise WrongUsage(f"{text} lies in the future; name the month in which the first jobs were created.")
+    return text
+
+
+def _memory(text: str) -> str:
+    if text and not re.fullmatch(r"(?i)0*[1-9][0-9]*(\.[0-9]+)? *([KMGT]i?B)", text):
+        raise WrongUsage(f"{text!r} is no size; write a number and a unit, for example 2GB.")
+    return text
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise WrongUsage(f"{text!r} is neither {' nor '.join(repr(word) for word in words)}.")
+        return text
+
+    return read
+
+
+def _certificates(text: str) -> str:
+    if not Path(text).exists():
+        raise WrongUsage(f"there is no file {text}; name the file with your organisation's certificates, or unset it.")
+    return text
+
+
+def _dagster_home(text: str) -> str:
+    if not Path(text).is_absolute():
+        raise WrongUsage(f"{text} is relative; write the whole path, {Path(text).resolve()}, or unset it.")
+    if not Path(text).is_dir():
+        raise WrongUsage(f"there is no folder {text}; make it, or unset DAGSTER_HOME.")
+    return text
+
+
+SETTINGS: Final = (
+    Setting("ITWIN_API_URL", "https://api.bentley.com", _address),
+    Setting("ITWIN_TOKEN_URL", "https://ims.bentley.com/connect/token", _address),
+    Setting("ITWIN_CLIENT_ID", "", _text),
+    Setting("ITWIN_CLIENT_SECRET", "", _text),
+    Setting("ITWIN_ACCESS_TOKEN", "", _text),
+    Setting("ITWIN_IDS", "", _ids),
+    Setting("ITWIN_REQUESTS_PER_MINUTE", "500", _positive),
+    Setting("JOBLEDGER_DATA", "data", Path),
+    Setting("JOBLEDGER_START", "2025-01", _start),
+    Setting("JOBLEDGER_PUBLISH", "views", _one_of("views", "tables")),
+    Setting("JOBLEDGER_KEEP_RUNS_DAYS", "90", _days),
+    Setting(MEMORY_SETTING, "", _memory),
+    Setting(SHARED_SETTING, "0", _one_of("0", "1")),
+)
+"""Every setting of jobledger, in the order in which faults are told."""
+
+OF_LIBRARIES: Final = (
+    Setting("REQUESTS_CA_BUNDLE", "", _certificates),
+    Setting("CURL_CA_BUNDLE", "", _certificates),
+    Setting("DAGSTER_HOME", "", _dagster_home),
+)
+"""What libraries read from the environment by themselves, and would complain of in the middle of a run."""
+
+DEFAULTS: Final = {setting.name: setting.default for setting in SETTINGS}
 """Every setting with its default; an empty one is not set."""
+
+FOR_LOWER_FLOORS: Final = (MEMORY_SETTING, SHARED_SETTING)
+"""What lower floors read from the environment, so that a line in `.env` holds for them too."""
 
 SECRETS: Final = ("ITWIN_CLIENT_SECRET", "ITWIN_ACCESS_TOKEN")
 
@@ -56,6 +164,7 @@ class Settings:
     data: Path
     start: str
     publish: Literal["views", "tables"]
+    keep_runs_days: int
 
     @property
     def has_credentials(self) -> bool:
@@ -63,6 +172,8 @@ class Settings:
 
     def tokens(self) -> TokenSource:
         """Where requests get their token from; raises WrongUsage without credentials."""
+        from assets.api.auth import ClientCredentials, FixedToken
+
         if self.access_token:
             return FixedToken(self.access_token)
         if not self.has_credentials:
@@ -71,29 +182,43 @@ class Settings:
 
     def client(self) -> Client:
         """A client of the API with these credentials and this budget; raises WrongUsage without credentials."""
+        from assets.api.budget import Budget
+        from assets.api.client import Client
+
         return Client(self.api_url, self.tokens(), Budget(self.requests_per_minute))
 
 
 def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
-    """The settings of the environment, before those of `.env` in the working folder, before the defaults.
+    """Return the settings of the environment, before those of `.env` in the working folder, before the defaults.
 
-    Raises WrongUsage with a line for each fault.
+    Raise WrongUsage with a line for each fault. Without `environ`, lower floors get theirs by the environment.
     """
-    return _checked(_merged(environ, env_file))
+    own = os.environ if environ is None else environ
+    given = {**_of_file(env_file or Path(".env")), **own}
+    texts = {setting.name: (given.get(setting.name) or setting.default).strip() for setting in SETTINGS}
+    faults = [*_faults(SETTINGS, texts), *_credential_faults(texts), *_faults(OF_LIBRARIES, own)]
+    if faults:
+        raise WrongUsage("\n".join(faults))
+    if environ is None:
+        os.environ.update({name: texts[name] for name in FOR_LOWER_FLOORS if texts[name]})
+    return _settings({setting.name: setting.read(texts[setting.name]) for setting in SETTINGS})
 
 
 def start_month(environ: Mapping[str, str] | None = None) -> str:
-    """The first month of history by the environment alone, for definitions that may open no file."""
-    month = (os.environ if environ is None else environ).get("JOBLEDGER_START") or DEFAULTS["JOBLEDGER_START"]
-    window(month)
-    return month
+    """Return the first month of history by the environment alone, for definitions that may open no file."""
+    name = "JOBLEDGER_START"
+    text = (os.environ if environ is None else environ).get(name) or DEFAULTS[name]
+    faults = list(_faults([setting for setting in SETTINGS if setting.name == name], {name: text}))
+    if faults:
+        raise WrongUsage(faults[0])
+    return text
 
 
 def prepare_data(settings: Settings) -> None:
-    """Makes the data folder; raises WrongUsage where it cannot be written."""
+    """Make the data folder; raise WrongUsage if it cannot be written."""
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
-        probe = settings.data / ".writable"
+        probe = settings.data / f".writable.{uuid.uuid4().hex}"
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -103,50 +228,42 @@ def prepare_data(settings: Settings) -> None:
         ) from None
 
 
-def _merged(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, str]:
-    from_file = dotenv_values(env_file or Path(".env"))
-    found = {**from_file, **(os.environ if environ is None else environ)}
-    return {name: (found.get(name) or default).strip() for name, default in DEFAULTS.items()}
+def _of_file(file: Path) -> dict[str, str | None]:
+    """The lines of a `.env` file; none if there is no such file."""
+    try:
+        return dotenv_values(file, encoding="utf-8-sig")
+    except UnicodeError:
+        raise WrongUsage(f"{file}: the file is not UTF-8, but perhaps UTF-16. Save it as UTF-8.") from None
+    except OSError as error:
+        raise WrongUsage(
+            f"{file}: the file cannot be read ({error.strerror}). Give the user that runs jobledger the right to."
+        ) from None
 
 
-def _checked(values: Mapping[str, str]) -> Settings:
-    faults = [fault for name in DEFAULTS if (fault := _fault_of(name, values[name]))]
-    faults += _credential_faults(values)
-    if faults:
-        raise WrongUsage("\n".join(faults))
+def _faults(settings: Iterable[Setting], texts: Mapping[str, str]) -> Iterator[str]:
+    """A line for each setting that cannot be read, which begins with its name."""
+    for setting in settings:
+        try:
+            if texts.get(setting.name) or setting in SETTINGS:
+                setting.read(texts[setting.name])
+        except WrongUsage as error:
+            yield f"{setting.name}: {error}"
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
     return Settings(
-        api_url=values["ITWIN_API_URL"].rstrip("/"),
+        api_url=values["ITWIN_API_URL"],
         token_url=values["ITWIN_TOKEN_URL"],
         client_id=values["ITWIN_CLIENT_ID"],
         client_secret=values["ITWIN_CLIENT_SECRET"],
         access_token=values["ITWIN_ACCESS_TOKEN"],
-        itwin_ids=tuple(dict.fromkeys(_split(values["ITWIN_IDS"]))),
-        requests_per_minute=float(values["ITWIN_REQUESTS_PER_MINUTE"]),
-        data=Path(values["JOBLEDGER_DATA"]),
+        itwin_ids=values["ITWIN_IDS"],
+        requests_per_minute=values["ITWIN_REQUESTS_PER_MINUTE"],
+        data=values["JOBLEDGER_DATA"],
         start=values["JOBLEDGER_START"],
-        publish=cast(Literal["views", "tables"], values["JOBLEDGER_PUBLISH"]),
+        publish=values["JOBLEDGER_PUBLISH"],
+        keep_runs_days=values["JOBLEDGER_KEEP_RUNS_DAYS"],
     )
-
-
-def _fault_of(name: str, value: str) -> str | None:
-    """What is wrong with a setting, beginning with its name; None if nothing is."""
-    try:
-        if name in ("ITWIN_API_URL", "ITWIN_TOKEN_URL"):
-            secure_url(value)
-        elif name == "ITWIN_IDS":
-            for text in _split(value):
-                plain_id(text)
-        elif name == "ITWIN_REQUESTS_PER_MINUTE":
-            Budget(float(value))
-        elif name == "JOBLEDGER_START":
-            window(value)
-        elif name == "JOBLEDGER_PUBLISH" and value not in ("views", "tables"):
-            raise WrongUsage(f"{value!r} is neither 'views' nor 'tables'.")
-    except WrongUsage as error:
-        return f"{name}: {error}"
-    except ValueError:
-        return f"{name}: {value!r} is no number."
-    return None
 
 
 def _credential_faults(values: Mapping[str, str]) -> list[str]:
@@ -155,7 +272,3 @@ def _credential_faults(values: Mapping[str, str]) -> list[str]:
         return []
     missing = "ITWIN_CLIENT_SECRET" if client_id else "ITWIN_CLIENT_ID"
     return [f"{missing}: is not set, but the other half of the service application is."]
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -29,8 +29,8 @@ PORT: Final = os.environ.get("JOBLEDGER_UI_PORT", "3000")
 
 def main() -> Exit:
     """Run the UI until it is ended."""
-    load_dotenv(".env")
     settings = read_settings()
+    load_dotenv(".env", encoding="utf-8-sig")
     if settings.has_credentials or (settings.data / "lake").exists() or not SANDBOX_DATA.exists():
         return show(settings.data)
     world = World()

@@ -29,6 +29,12 @@ def door(data: Path) -> Path:
     return data / "history.duckdb"
 
 
+def is_duckdb(file: Path) -> bool:
+    """Whether a file begins as DuckDB's do. Raise OSError if it cannot be read."""
+    with file.open("rb") as content:
+        return content.read(12)[8:] == b"DUCK"
+
+
 def publish(lake: Lake, tables: Sequence[Table], how: Publish) -> Path:
     """Build the door over the lake: with views on its files, or with the data inside ('tables').
 

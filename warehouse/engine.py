@@ -44,7 +44,7 @@ def connection(
     con = duckdb.connect(str(database), read_only=read_only)
     try:
         _set_utc(con)
-        run(con, f"SET memory_limit = '{os.environ.get(MEMORY_SETTING, memory)}'")
+        run(con, f"SET memory_limit = '{os.environ.get(MEMORY_SETTING) or memory}'")
         run(con, "SET preserve_insertion_order = true")
         run(con, "SET enable_progress_bar = false")
         run(con, "SET temp_directory = '" + str(overflow).replace("'", "''") + "'")
@@ -114,7 +114,7 @@ def _with_enough_memory(con: duckdb.DuckDBPyConnection, work: Callable[[], T]) -
     try:
         return work()
     except duckdb.OutOfMemoryException:
-        if MEMORY_SETTING in os.environ:
+        if os.environ.get(MEMORY_SETTING):
             raise
         con.execute("RESET memory_limit").fetchall()
         most = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from pipelines.settings import DEFAULTS, prepare_data, read_settings, start_month
+from warehouse.engine import connection, run
 from warehouse.errors import WrongUsage
 
 ROOT = Path(__file__).parents[2]
@@ -85,3 +87,49 @@ def test_the_example_file_names_every_setting_with_its_default() -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     assert given == DEFAULTS
+
+
+def test_a_setting_that_cannot_be_is_told_whatever_it_is(tmp_path: Path) -> None:
+    faulty = {
+        "ITWIN_REQUESTS_PER_MINUTE": "nan",
+        "JOBLEDGER_START": "2999-01",
+        "JOBLEDGER_KEEP_RUNS_DAYS": "0",
+        "JOBLEDGER_DUCKDB_MEMORY": "abc",
+        "JOBLEDGER_SHARED": "yes",
+        "REQUESTS_CA_BUNDLE": str(tmp_path / "no.pem"),
+        "DAGSTER_HOME": "home",
+    }
+    with pytest.raises(WrongUsage) as raised:
+        read_settings(faulty, tmp_path / ".env")
+    assert [line.split(":")[0] for line in str(raised.value).splitlines()] == list(faulty)
+
+
+@pytest.mark.parametrize("size", ["2GB", "1.5 GiB", "800mb", "1TB"])
+def test_a_memory_that_duckdb_takes_is_a_memory_that_the_settings_take(size: str, tmp_path: Path) -> None:
+    read_settings({"JOBLEDGER_DUCKDB_MEMORY": size}, tmp_path / ".env")
+    with duckdb.connect() as con:
+        con.execute(f"SET memory_limit = '{size}'").fetchall()
+
+
+def test_a_setting_for_lower_floors_reaches_them_from_the_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOBLEDGER_DUCKDB_MEMORY", "")
+    file = tmp_path / ".env"
+    file.write_text("JOBLEDGER_DUCKDB_MEMORY=64MB\n")
+    read_settings(env_file=file)
+    with connection() as con:
+        assert run(con, "SELECT current_setting('memory_limit')") == [("61.0 MiB",)]
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("JOBLEDGER_START=2024-01\n", encoding="utf-8-sig")
+    assert read_settings({}, file).start == "2024-01"
+
+
+def test_a_file_in_utf_16_is_named(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("JOBLEDGER_START=2024-01\n", encoding="utf-16")
+    with pytest.raises(WrongUsage, match=r"\.env: the file is not UTF-8"):
+        read_settings({}, file)
