@@ -114,7 +114,8 @@ def test_a_memory_that_duckdb_takes_is_a_memory_that_the_settings_take(size: str
 def test_a_setting_for_lower_floors_reaches_them_from_the_file_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("JOBLEDGER_DUCKDB_MEMORY", "")
+    monkeypatch.setenv("JOBLEDGER_DUCKDB_MEMORY", "1GB")  # so that it is unset again in the end
+    monkeypatch.delenv("JOBLEDGER_DUCKDB_MEMORY")
     file = tmp_path / ".env"
     file.write_text("JOBLEDGER_DUCKDB_MEMORY=64MB\n")
     read_settings(env_file=file)
