@@ -93,7 +93,7 @@ class _Making:
         """What a file would be made from. The walks are part of the time: every run adds some to them."""
         mart, month = piece
         timeless = [name for name in sorted(mart.reads) if not (mart.timely and name == WALKS.name)]
-        texts = (mart_macros(), mart.sql, mart.holds_sql or "")
+        texts = (mart_macros(), *mart.step_sql.values(), mart.sql, mart.holds_sql or "")
         parts = [*texts, *(self._version(self.tables[name], month) for name in timeless)]
         footer = {MADE_FROM: _digest(parts)}
         if mart.timely:
@@ -123,6 +123,8 @@ class _Making:
         with side_by_side(con) as own:
             for name in piece.mart.reads:
                 self.view(own, name, piece.month)
+            for name, step in piece.mart.step_sql.items():
+                run(own, f"CREATE OR REPLACE TEMP TABLE {name} AS {step}")
             table, place = piece.mart.table, self.staged[piece.place]
             copy_to(own, table, f"({piece.mart.sql})", place, self.footers[piece.place])
 

@@ -41,8 +41,14 @@ def ledger(
     run_macros(con, mart_macros())
     con.execute("CREATE TABLE clock AS SELECT ?::TIMESTAMPTZ AS as_of", [as_of])
     for mart in marts:
+        _make_steps(con, mart)
         con.execute(f"CREATE TABLE {mart.name} AS SELECT {mart.table.typed_select} FROM ({mart.sql})")
     return con
+
+
+def _make_steps(con: duckdb.DuckDBPyConnection, mart: Mart) -> None:
+    for name, step in mart.step_sql.items():
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {step}")
 
 
 def create(con: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -63,6 +69,7 @@ def create(con: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Mapping[
 def rows(con: duckdb.DuckDBPyConnection, mart: Mart) -> list[Row]:
     """What the mart's SELECT gives, sorted by its key (null first), after its columns and types were checked."""
     table = mart.table
+    _make_steps(con, mart)
     relation = con.sql(mart.sql)
     found = [(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)]
     wanted = [(column.name, DUCKDB_NAMES.get(column.type, column.type)) for column in table.columns]

@@ -50,10 +50,12 @@ def test_a_month_as_text_is_that_of_utc() -> None:
     assert value_of("month_text(moment)", moment=datetime(2025, 2, 28, 23, 59, tzinfo=UTC)) == "2025-02"
 
 
-@pytest.mark.parametrize("first", [datetime(2025, 3, 1, 22, tzinfo=UTC), datetime(1969, 12, 31, 22, 59, 59, 9, UTC)])
-def test_the_hours_between_two_times_are_those_that_hold_a_moment_between_them(first: datetime) -> None:
-    start = first.replace(minute=0, second=0, microsecond=0)
-    between = "hours_between(first_time, last_time)"
-    assert value_of(between, first_time=first, last_time=first) == [start]
-    assert value_of(between, first_time=first, last_time=start + 2 * HOUR) == [start, start + HOUR, start + 2 * HOUR]
-    assert value_of(between, first_time=first, last_time=start - timedelta(microseconds=1)) == []
+@pytest.mark.parametrize(("size", "name"), [(HOUR, "hour"), (24 * HOUR, "day")])
+@pytest.mark.parametrize("start", [datetime(2025, 3, 1, tzinfo=UTC), datetime(1969, 12, 31, tzinfo=UTC)])
+def test_the_number_of_a_day_or_hour_is_that_of_all_its_moments(start: datetime, size: timedelta, name: str) -> None:
+    last = start + size - timedelta(microseconds=1)
+    numbers = f"numbers_between({name}_number(first_moment), {name}_number(last_moment))"
+    starts = f"list_transform({numbers}, lambda n: {name}_start(n))"
+    assert value_of(starts, first_moment=start, last_moment=last) == [start]
+    assert value_of(starts, first_moment=last, last_moment=start + 2 * size) == [start, start + size, start + 2 * size]
+    assert value_of(starts, first_moment=start, last_moment=start - timedelta(microseconds=1)) == []

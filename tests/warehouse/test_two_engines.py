@@ -7,9 +7,11 @@ import pytest
 from tests.warehouse.two_engines import EXCEPTIONS, faults
 from warehouse.marts.all import MARTS
 
-TEXTS = {mart.name: mart.sql for mart in MARTS} | {
-    f"{mart.name}_holds": mart.holds_sql for mart in MARTS if mart.holds_sql
-}
+TEXTS = (
+    {mart.name: mart.sql for mart in MARTS}
+    | {name: step for mart in MARTS for name, step in mart.step_sql.items()}
+    | {f"{mart.name}_holds": mart.holds_sql for mart in MARTS if mart.holds_sql}
+)
 
 
 @pytest.mark.parametrize("name", sorted(TEXTS.keys() - EXCEPTIONS))

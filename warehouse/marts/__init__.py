@@ -5,6 +5,9 @@ view for each table that the mart reads, and the one-row view `clock(as_of)`: th
 before there is one. It may use the macros of `macros.sql`. Nothing here runs the SQL; that is the work of
 `assets.marts`.
 
+A mart that would be too long for one statement has steps before it, each a SELECT in a file `<name>_<step>.sql`: the
+steps after it and the mart see its rows under that name, and nobody else does.
+
 A mart whose table is monthly is made month by month: its SELECT sees one month of each table that it reads, all of them
 monthly, and only the months that changed are made again.
 
@@ -33,6 +36,7 @@ class Mart:
     reads: tuple[str, ...]
     timely: bool
     may_hold: bool = False
+    steps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.table.monthly and self.timely:
@@ -46,6 +50,11 @@ class Mart:
     def sql(self) -> str:
         """The SELECT that gives the table's columns by name."""
         return _text(f"{self.name}.sql")
+
+    @property
+    def step_sql(self) -> dict[str, str]:
+        """The SELECT of each step by the name of its rows, in their order."""
+        return {f"{self.name}_{step}": _text(f"{self.name}_{step}.sql") for step in self.steps}
 
     @property
     def holds_sql(self) -> str | None:

@@ -63,8 +63,9 @@ HOURLY_LOAD: Final = Table(
     name="hourly_load",
     group="marts",
     meaning="How many jobs came, started and ended in each hour, and how many waited and ran. Open jobs count until "
-    "as_of (vanished ones until vanished_at), known ends as they are. Left out: hours in which all is zero, and waits "
-    "and runs whose end is not known. The hours of a job sum to its durations, to the microsecond.",
+    "as_of (vanished ones until vanished_at), known ends as they are. Left out: hours in which all is zero, waits and "
+    "runs whose end is not known, and hours more than a day after the newest observation and as_of, or more than ten "
+    "years before that observation. The hours of a job sum to its durations, to the microsecond.",
     grain="UTC hour and type in which something is not zero",
     key=("hour", "type"),
     monthly=False,

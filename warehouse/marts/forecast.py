@@ -85,5 +85,10 @@ UNIT_FORECAST: Final = Table(
 
 FORECAST_MARTS: Final = (
     Mart(UNITS_BY_DAY, reads=("jobs",), timely=False),
-    Mart(UNIT_FORECAST, reads=("units_by_day",), timely=True),
+    Mart(
+        UNIT_FORECAST,
+        reads=("units_by_day",),
+        timely=True,
+        steps=("days", "cuts", "itwin_days", "to_come", "months"),
+    ),
 )

@@ -5,103 +5,119 @@
 --   while open. Each hour holds the part of the wait and run that lies in it, so the hours of a job sum to its
 --   durations, exactly: microseconds are summed as integers and become seconds at the end.
 -- Leaves out: the wait or run whose end is not known (a terminal state without ended_at; open jobs before there is an
---   as_of), and one that would end before it began. Ends that are known are never clipped, even behind as_of.
--- How: nothing is made per job and hour. A span adds to its hours what a full hour has, for each full hour's start it
---   covers; the hour it begins in gets the rest of that hour added, the hour it ends in gets the rest taken away.
-WITH stays AS (
+--   as_of), and one that would end before it began; hours more than a day after as_of and the newest observation, and
+--   more than ten years before that observation.
+-- How: nothing is made per job and hour. Where a wait begins, one more job waits at the start of the next full hour,
+--   and the rest of the hour until then is added to what jobs waited in it; where it ends, both are taken away.
+WITH bounds AS (
     SELECT
-        jobs.type,
-        epoch_us(jobs.created_at) AS created_us,
-        epoch_us(jobs.started_at) AS started_us,
-        jobs.ended_at IS NOT NULL AS is_ended,
-        epoch_us(
-            coalesce(
-                jobs.ended_at,
-                CASE WHEN jobs.outcome = 'open' THEN coalesce(jobs.vanished_at, clock.as_of) END
-            )
-        ) AS until_us
+        hour_number(max(jobs.changed_at)) - 10 * 366 * 24 AS first_hour,
+        hour_number(greatest(max(jobs.changed_at), max(clock.as_of))) + 24 AS last_hour
     FROM jobs
     CROSS JOIN clock
 ),
 
-spans AS (
+jobs_until AS (
+    SELECT
+        jobs.type,
+        jobs.created_at,
+        jobs.started_at,
+        jobs.ended_at,
+        coalesce(jobs.ended_at, CASE WHEN jobs.outcome = 'open' THEN coalesce(jobs.vanished_at, clock.as_of) END)
+            AS until_at
+    FROM jobs
+    CROSS JOIN clock
+),
+
+stays AS (
+    SELECT
+        jobs_until.*,
+        CASE WHEN coalesce(started_at, until_at) > created_at THEN 1 ELSE 0 END AS waits,
+        CASE WHEN until_at > started_at THEN 1 ELSE 0 END AS runs
+    FROM jobs_until
+),
+
+-- What changes when: +1 where a wait or run begins, -1 where it ends.
+moments AS (
+    SELECT type, created_at AS moment, 1 AS created, 0 AS started, 0 AS ended, waits AS queued, 0 AS running
+    FROM stays
+    UNION ALL
+    SELECT type, started_at, 0, 1, 0, -waits, runs
+    FROM stays
+    WHERE started_at IS NOT NULL
+    UNION ALL
     SELECT
         type,
-        created_us,
-        started_us,
-        until_us,
-        CASE WHEN is_ended THEN 1 ELSE 0 END AS ends,
-        CASE WHEN coalesce(started_us, until_us) > created_us THEN 1 ELSE 0 END AS waits,
-        CASE WHEN until_us > started_us THEN 1 ELSE 0 END AS runs
+        until_at,
+        0,
+        0,
+        CASE WHEN ended_at IS NULL THEN 0 ELSE 1 END,
+        CASE WHEN started_at IS NULL THEN -waits ELSE 0 END,
+        -runs
     FROM stays
+    WHERE until_at IS NOT NULL
 ),
 
--- The instants at which something changes: +1 where a wait or run begins, -1 where it ends.
-points AS (
-    SELECT type, created_us AS at_us, 1 AS created, 0 AS started, 0 AS ended, waits AS queued, 0 AS running
-    FROM spans
-    UNION ALL
-    SELECT type, started_us, 0, 1, 0, -waits, runs
-    FROM spans
-    WHERE started_us IS NOT NULL
-    UNION ALL
-    SELECT type, until_us, 0, 0, ends, CASE WHEN started_us IS NULL THEN -waits ELSE 0 END, -runs
-    FROM spans
-    WHERE until_us IS NOT NULL
-),
-
--- The epoch's hours are UTC hours. `rest_us` is what is left of the hour, 0 on its border.
+-- On the border of an hour, the next full hour is the one that begins there.
 placed AS (
     SELECT
-        points.*,
-        CAST(floor(at_us / 3600000000e0) AS BIGINT) AS hour
-    FROM points
+        moments.*,
+        hour_number(moment) AS hour,
+        CAST(ceil(epoch_us(moment) / 3600000000e0) AS BIGINT) AS full_hour
+    FROM moments
 ),
 
-measured AS (
-    SELECT
-        placed.*,
-        CASE WHEN at_us = hour * 3600000000 THEN 0 ELSE (hour + 1) * 3600000000 - at_us END AS rest_us
-    FROM placed
-),
-
-by_hour AS (
-    SELECT
-        type,
-        hour,
-        sum(created) AS created,
-        sum(started) AS started,
-        sum(ended) AS ended,
-        sum(queued * rest_us) AS queued_us,
-        sum(running * rest_us) AS running_us,
-        sum(queued) FILTER (WHERE rest_us = 0) AS queued_on_border,
-        sum(running) FILTER (WHERE rest_us = 0) AS running_on_border,
-        sum(queued) FILTER (WHERE rest_us > 0) AS queued_within,
-        sum(running) FILTER (WHERE rest_us > 0) AS running_within
-    FROM measured
-    GROUP BY type, hour
-),
-
--- What begins on an hour's border is there at its start, what begins within it at the start of the next.
 changes AS (
     SELECT
         type,
         hour,
-        created,
-        started,
-        ended,
-        queued_us,
-        running_us,
-        coalesce(queued_on_border, 0) AS queued_change,
-        coalesce(running_on_border, 0) AS running_change
-    FROM by_hour
-    UNION ALL
-    SELECT type, hour + 1, 0, 0, 0, 0, 0, coalesce(queued_within, 0), coalesce(running_within, 0)
-    FROM by_hour
-    WHERE queued_within <> 0 OR running_within <> 0
+        full_hour,
+        sum(created) AS created,
+        sum(started) AS started,
+        sum(ended) AS ended,
+        sum(queued) AS queued,
+        sum(running) AS running,
+        sum(queued * (full_hour * 3600000000 - epoch_us(moment))) AS queued_us,
+        sum(running * (full_hour * 3600000000 - epoch_us(moment))) AS running_us
+    FROM placed
+    GROUP BY type, hour, full_hour
 ),
 
-merged AS (
+types AS (
+    SELECT
+        type,
+        min(hour) AS first_hour,
+        max(hour) AS last_hour
+    FROM changes
+    GROUP BY type
+),
+
+-- Every hour that a type may have a row of: in between two changes, what there was goes on.
+type_hours AS (
+    SELECT
+        types.type,
+        unnest(
+            numbers_between(
+                greatest(types.first_hour, bounds.first_hour),
+                least(types.last_hour, bounds.last_hour)
+            )
+        ) AS hour
+    FROM types
+    CROSS JOIN bounds
+),
+
+parts AS (
+    SELECT type, hour, created, started, ended, queued_us, running_us, 0 AS queued, 0 AS running
+    FROM changes
+    UNION ALL
+    SELECT type, full_hour, 0, 0, 0, 0, 0, queued, running
+    FROM changes
+    UNION ALL
+    SELECT type, hour, 0, 0, 0, 0, 0, 0, 0
+    FROM type_hours
+),
+
+hours AS (
     SELECT
         type,
         hour,
@@ -110,87 +126,28 @@ merged AS (
         sum(ended) AS ended,
         sum(queued_us) AS queued_us,
         sum(running_us) AS running_us,
-        sum(queued_change) AS queued_change,
-        sum(running_change) AS running_change
-    FROM changes
+        sum(sum(queued)) OVER until_hour AS queued_at_start,
+        sum(sum(running)) OVER until_hour AS running_at_start
+    FROM parts
     GROUP BY type, hour
-),
-
-levels AS (
-    SELECT
-        type,
-        hour,
-        created,
-        started,
-        ended,
-        queued_us,
-        running_us,
-        sum(queued_change) OVER (PARTITION BY type ORDER BY hour ROWS UNBOUNDED PRECEDING) AS queued_at_start,
-        sum(running_change) OVER (PARTITION BY type ORDER BY hour ROWS UNBOUNDED PRECEDING) AS running_at_start,
-        lead(hour) OVER (PARTITION BY type ORDER BY hour) - hour AS next_in
-    FROM merged
-),
-
--- 0, 1, 2 ... up to the longest stretch without a change: a tree in which n has the children 2n and 2n + 1.
-bound AS (
-    SELECT max(next_in) AS longest
-    FROM levels
-    WHERE queued_at_start <> 0 OR running_at_start <> 0
-),
-
-tree AS (
-    WITH RECURSIVE numbers AS (
-        SELECT CAST(1 AS BIGINT) AS n
-        UNION ALL
-        SELECT 2 * numbers.n + side.bit
-        FROM numbers
-        CROSS JOIN (VALUES (0), (1)) AS side(bit)
-        CROSS JOIN bound
-        WHERE 2 * numbers.n + side.bit < bound.longest
-    )
-
-    SELECT n
-    FROM numbers
-),
-
--- The hours between two changes, in which what was there at their start goes on.
-filled AS (
-    SELECT
-        type,
-        hour,
-        created,
-        started,
-        ended,
-        queued_us + queued_at_start * 3600000000 AS queued_us,
-        running_us + running_at_start * 3600000000 AS running_us,
-        queued_at_start,
-        running_at_start
-    FROM levels
-    UNION ALL
-    SELECT
-        levels.type,
-        levels.hour + tree.n,
-        0,
-        0,
-        0,
-        levels.queued_at_start * 3600000000,
-        levels.running_at_start * 3600000000,
-        levels.queued_at_start,
-        levels.running_at_start
-    FROM levels
-    INNER JOIN tree ON tree.n < levels.next_in
-    WHERE levels.queued_at_start <> 0 OR levels.running_at_start <> 0
+    WINDOW until_hour AS (PARTITION BY type ORDER BY hour ROWS UNBOUNDED PRECEDING)
 )
 
 SELECT
-    TIMESTAMPTZ '1970-01-01 00:00:00+00' + hour * INTERVAL '1 hour' AS hour,
-    type,
-    CAST(created AS BIGINT) AS created,
-    CAST(started AS BIGINT) AS started,
-    CAST(ended AS BIGINT) AS ended,
-    CAST(queued_us AS BIGINT) / 1e6 AS queued_seconds,
-    CAST(running_us AS BIGINT) / 1e6 AS running_seconds,
-    CAST(queued_at_start AS BIGINT) AS queued_at_start,
-    CAST(running_at_start AS BIGINT) AS running_at_start
-FROM filled
-WHERE created <> 0 OR started <> 0 OR ended <> 0 OR queued_us <> 0 OR running_us <> 0
+    hour_start(hours.hour) AS hour,
+    hours.type,
+    CAST(hours.created AS BIGINT) AS created,
+    CAST(hours.started AS BIGINT) AS started,
+    CAST(hours.ended AS BIGINT) AS ended,
+    CAST(hours.queued_us + hours.queued_at_start * 3600000000 AS BIGINT) / 1e6 AS queued_seconds,
+    CAST(hours.running_us + hours.running_at_start * 3600000000 AS BIGINT) / 1e6 AS running_seconds,
+    CAST(hours.queued_at_start AS BIGINT) AS queued_at_start,
+    CAST(hours.running_at_start AS BIGINT) AS running_at_start
+FROM hours
+INNER JOIN bounds ON hours.hour BETWEEN bounds.first_hour AND bounds.last_hour
+WHERE
+    hours.created <> 0
+    OR hours.started <> 0
+    OR hours.ended <> 0
+    OR hours.queued_us + hours.queued_at_start * 3600000000 <> 0
+    OR hours.running_us + hours.running_at_start * 3600000000 <> 0

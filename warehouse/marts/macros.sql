@@ -17,18 +17,23 @@ CREATE OR REPLACE MACRO number_text(x) AS
 CREATE OR REPLACE MACRO month_text(moment) AS
     strftime(moment, '%Y-%m');
 
--- The number of a UTC hour, counted from the start of 1970.
+-- The number of a UTC day or hour, counted from the start of 1970.
+CREATE OR REPLACE MACRO day_number(moment) AS
+    CAST(floor(epoch_us(moment) / 86400000000e0) AS BIGINT);
+
 CREATE OR REPLACE MACRO hour_number(moment) AS
     CAST(floor(epoch_us(moment) / 3600000000e0) AS BIGINT);
 
--- When the hour of a number starts.
+-- When the day or hour of a number starts.
+CREATE OR REPLACE MACRO day_start(number) AS
+    make_timestamptz(number * 86400000000);
+
 CREATE OR REPLACE MACRO hour_start(number) AS
     make_timestamptz(number * 3600000000);
 
--- The starts of the UTC hours from the one that holds `first` to the one that holds `last`, as a list; empty where `last`
--- is before that.
-CREATE OR REPLACE MACRO hours_between(first, last) AS
-    generate_series(hour_start(hour_number(first)), last, INTERVAL 1 HOUR);
+-- The whole numbers from `first` to `last`, both included, as a list to unnest; empty where `last` is the smaller one.
+CREATE OR REPLACE MACRO numbers_between(first, last) AS
+    generate_series(first, last);
 
 -- The median of a sorted list; null of none.
 CREATE OR REPLACE MACRO median_of(ordered) AS

@@ -21,22 +21,29 @@ WITH open_now AS (
     WHERE outcome = 'open' AND vanished_at IS NULL
 ),
 
+-- A phase of a finished job, and how long it took if that is known.
+phases AS (
+    SELECT
+        jobs.type,
+        phases.phase,
+        CASE phases.phase
+            WHEN 'run' THEN epoch_us(jobs.ended_at) - epoch_us(jobs.started_at)
+            ELSE epoch_us(coalesce(jobs.started_at, jobs.ended_at)) - epoch_us(jobs.created_at)
+        END AS us
+    FROM jobs
+    CROSS JOIN (VALUES ('queue'), ('run')) AS phases(phase)
+    WHERE jobs.outcome <> 'open'
+),
+
 usual AS (
     SELECT
         type,
-        count(started_at) FILTER (WHERE ended_at IS NOT NULL) AS run_jobs,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY epoch_us(ended_at) - epoch_us(started_at)) / 1e6 AS run_p50,
-        percentile_cont(0.95) WITHIN GROUP (ORDER BY epoch_us(ended_at) - epoch_us(started_at)) / 1e6 AS run_p95,
-        count(coalesce(started_at, ended_at)) AS queue_jobs,
-        percentile_cont(0.5) WITHIN GROUP (
-            ORDER BY epoch_us(coalesce(started_at, ended_at)) - epoch_us(created_at)
-        ) / 1e6 AS queue_p50,
-        percentile_cont(0.95) WITHIN GROUP (
-            ORDER BY epoch_us(coalesce(started_at, ended_at)) - epoch_us(created_at)
-        ) / 1e6 AS queue_p95
-    FROM jobs
-    WHERE outcome <> 'open'
-    GROUP BY type
+        phase,
+        count(us) AS jobs,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY us) / 1e6 AS seconds_p50,
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY us) / 1e6 AS seconds_p95
+    FROM phases
+    GROUP BY type, phase
 ),
 
 stretches AS (
@@ -95,27 +102,14 @@ seen AS (
 
 aged AS (
     SELECT
-        open_now.job_id,
-        open_now.itwin_id,
-        open_now.type,
-        open_now.state,
-        open_now.phase,
-        open_now.created_at,
-        open_now.started_at,
+        open_now.*,
         CASE
             WHEN open_now.state = 'Queued' THEN open_now.created_at
             WHEN open_now.state = 'Active' AND open_now.started_at IS NOT NULL THEN open_now.started_at
             ELSE coalesce(stretches.first_seen_at, open_now.changed_at)
         END AS in_state_since,
-        CASE WHEN open_now.phase = 'run' THEN usual.run_jobs ELSE usual.queue_jobs END AS usual_jobs,
-        CASE WHEN open_now.phase = 'run' THEN usual.run_p50 ELSE usual.queue_p50 END AS usual_seconds_p50,
-        CASE WHEN open_now.phase = 'run' THEN usual.run_p95 ELSE usual.queue_p95 END AS usual_seconds_p95,
-        CASE
-            WHEN open_now.changed_at >= seen.finished_at THEN open_now.changed_at
-            ELSE coalesce(seen.finished_at, open_now.changed_at)
-        END AS last_seen_at
+        greatest(open_now.changed_at, seen.finished_at) AS last_seen_at
     FROM open_now
-    LEFT JOIN usual ON usual.type IS NOT DISTINCT FROM open_now.type
     LEFT JOIN stretches ON stretches.job_id = open_now.job_id
     LEFT JOIN seen ON seen.job_id = open_now.job_id
 ),
@@ -124,28 +118,28 @@ timed AS (
     SELECT
         aged.*,
         CASE
-            WHEN clock.as_of >= aged.in_state_since
-                THEN (epoch_us(clock.as_of) - epoch_us(aged.in_state_since)) / 1e6
-            WHEN clock.as_of < aged.in_state_since THEN 0
+            WHEN clock.as_of IS NOT NULL
+                THEN greatest(0, epoch_us(clock.as_of) - epoch_us(aged.in_state_since)) / 1e6
         END AS age_seconds
     FROM aged
     CROSS JOIN clock
 )
 
 SELECT
-    job_id,
-    itwin_id,
-    type,
-    state,
-    phase,
-    created_at,
-    started_at,
-    in_state_since,
-    age_seconds,
-    coalesce(usual_jobs, 0) AS usual_jobs,
-    usual_seconds_p50,
-    usual_seconds_p95,
-    age_seconds / nullif(usual_seconds_p95, 0) AS times_p95,
-    CASE WHEN usual_jobs >= 20 THEN age_seconds > 3 * usual_seconds_p95 END AS is_stuck,
-    last_seen_at
+    timed.job_id,
+    timed.itwin_id,
+    timed.type,
+    timed.state,
+    timed.phase,
+    timed.created_at,
+    timed.started_at,
+    timed.in_state_since,
+    timed.age_seconds,
+    coalesce(usual.jobs, 0) AS usual_jobs,
+    usual.seconds_p50 AS usual_seconds_p50,
+    usual.seconds_p95 AS usual_seconds_p95,
+    timed.age_seconds / nullif(usual.seconds_p95, 0) AS times_p95,
+    CASE WHEN usual.jobs >= 20 THEN timed.age_seconds > 3 * usual.seconds_p95 END AS is_stuck,
+    timed.last_seen_at
 FROM timed
+LEFT JOIN usual ON timed.type IS NOT DISTINCT FROM usual.type AND timed.phase = usual.phase
