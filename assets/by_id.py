@@ -132,7 +132,7 @@ def ask_for_unlisted(
         return api.job(job_id, walk.tally if walk else Tally())
 
     with RecordFile(file) as records:
-        answers = ask_each([row.job_id for row in unlisted], ask, plan.threads, enough=too_many_gone)
+        answers = ask_each(api, [row.job_id for row in unlisted], ask, plan.threads, enough=too_many_gone)
         for row, answer in zip(unlisted, answers, strict=True):
             _judge(row, walk_of[row.job_id], answer, asked, records)
     if too_many_gone():
@@ -195,7 +195,7 @@ def _fetch_batch(api: Api, ids: Sequence[str], plan: Plan, file: Path, fetched: 
     """Ask for each id and write the answers to the record file `file`; return the refusal of the token, if any."""
     refusal: NotAuthorised | None = None
     with RecordFile(file) as records:
-        answers = ask_each(ids, lambda job_id: api.job(job_id, Tally()), plan.threads)
+        answers = ask_each(api, ids, lambda job_id: api.job(job_id, Tally()), plan.threads)
         for job_id, answer in zip(ids, answers, strict=True):
             if isinstance(answer, NotAuthorised) and refuses_token(answer):
                 refusal = answer

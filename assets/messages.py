@@ -15,7 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from assets.api.asking import ask_each
-from assets.api.errors import ApiError, Malformed, NotAuthorised, refuses_token
+from assets.api.errors import ApiError, Malformed, NotAuthorised, ProxyRefused, refuses_token
 from assets.api.protocol import Answer, Api, Tally
 from assets.flatten import REVISION
 from assets.plan import Plan
@@ -82,7 +82,7 @@ def _due(lake: Lake, month: str, known: Contract) -> list[tuple[str, int]]:
 
 def _ask(api: Api, job_ids: Sequence[str], threads: int) -> _Asked:
     asked = _Asked()
-    answers = ask_each(job_ids, lambda job_id: api.messages(job_id, Tally()), threads)
+    answers = ask_each(api, job_ids, lambda job_id: api.messages(job_id, Tally()), threads)
     for job_id, answer in zip(job_ids, answers, strict=True):
         if isinstance(answer, Answer):
             asked.rows.append(_row(job_id, answer.received_at, answer.status, _text(answer)))
@@ -98,7 +98,7 @@ def _ask(api: Api, job_ids: Sequence[str], threads: int) -> _Asked:
 
 def _is_refusal(error: ApiError) -> bool:
     """Whether the same request would get the same answer again, as far as one can tell: not so of a passing fault."""
-    return not error.transient or isinstance(error, Malformed)
+    return isinstance(error, Malformed) or not (error.transient or isinstance(error, ProxyRefused))
 
 
 def _text(answer: Answer) -> str | None:

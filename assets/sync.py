@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from assets.api.errors import NotAuthorised, refuses_token
+from assets.api.pool import side_by_side
 from assets.api.protocol import Api
 from assets.by_id import Asked, ask_for_unlisted
 from assets.each_month import each_month
@@ -102,7 +102,7 @@ def _walk_all(api: Api, month: Window, plan: Plan, run_id: str, scratch: Path) -
             plan.tell(f"{done}: {done.records} records on {done.pages} pages")
         return done, file
 
-    with ThreadPoolExecutor(max(1, min(plan.threads, len(scopes)))) as pool:
+    with side_by_side(api, min(plan.threads, len(scopes))) as pool:
         try:
             pairs = list(pool.map(one, scopes))
         except BaseException:

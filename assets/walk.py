@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from assets.api.errors import ApiError, NotAuthorised, Throttled, refuses_token
 from assets.api.filters import window_filter
-from assets.api.protocol import Answer, Page, Tally
+from assets.api.protocol import Api, Page, Tally
 from assets.plan import PAGE_SIZE
 from assets.records import RecordFile
 from warehouse.months import Window
@@ -24,15 +24,6 @@ from warehouse.months import Window
 SMALLEST_PAGE: Final = 2
 IDLE_PAGES: Final = 20
 """Pages in a row, each empty or come before, after which a chain is taken to be without end."""
-
-
-class Api(Protocol):
-    """What a walk needs of the API; `assets.api.client.Client` is one."""
-
-    def first_page(self, filter: str, top: int, tally: Tally) -> Page: ...
-    def next_page(self, link: str, tally: Tally, top: int | None = None) -> Page: ...
-    def job(self, job_id: str, tally: Tally) -> Answer: ...
-    def messages(self, job_id: str, tally: Tally) -> Answer: ...
 
 
 @dataclass

@@ -24,7 +24,6 @@ from warehouse.errors import WrongUsage
 from warehouse.months import month_of, window
 
 if TYPE_CHECKING:
-    from assets.api.auth import TokenSource
     from assets.api.client import Client
 
 SHARED_SETTING: Final = "JOBLEDGER_SHARED"
@@ -44,7 +43,7 @@ def _text(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    from assets.api.auth import secure_url
+    from assets.api.addresses import secure_url
 
     return secure_url(text)
 
@@ -119,7 +118,10 @@ SETTINGS: Final = (
     Setting("ITWIN_CLIENT_SECRET", "", _text),
     Setting("ITWIN_ACCESS_TOKEN", "", _text),
     Setting("ITWIN_IDS", "", _ids),
-    Setting("ITWIN_REQUESTS_PER_MINUTE", "500", _positive),
+    Setting("ITWIN_REQUESTS_PER_MINUTE", "500", _number),
+    Setting("ITWIN_REQUESTS_PER_HOUR", "5000", _number),
+    Setting("ITWIN_ANSWER_SECONDS", "120", _positive),
+    Setting("ITWIN_ANSWER_MEGABYTES", "256", _positive),
     Setting("JOBLEDGER_DATA", "data", Path),
     Setting("JOBLEDGER_START", "2025-01", _start),
     Setting("JOBLEDGER_PUBLISH", "views", _one_of("views", "tables")),
@@ -161,6 +163,9 @@ class Settings:
     access_token: str = field(repr=False)
     itwin_ids: tuple[str, ...]
     requests_per_minute: float
+    requests_per_hour: float
+    answer_seconds: float
+    answer_megabytes: float
     data: Path
     start: str
     publish: Literal["views", "tables"]
@@ -170,22 +175,26 @@ class Settings:
     def has_credentials(self) -> bool:
         return bool(self.access_token or (self.client_id and self.client_secret))
 
-    def tokens(self) -> TokenSource:
-        """Where requests get their token from; raises WrongUsage without credentials."""
-        from assets.api.auth import ClientCredentials, FixedToken
-
-        if self.access_token:
-            return FixedToken(self.access_token)
-        if not self.has_credentials:
-            raise WrongUsage(NO_CREDENTIALS)
-        return ClientCredentials(self.token_url, self.client_id, self.client_secret)
-
     def client(self) -> Client:
-        """A client of the API with these credentials and this budget; raises WrongUsage without credentials."""
+        """A client of the API with these credentials, and with the budget that all processes on the data folder share.
+
+        Raises WrongUsage without credentials.
+        """
+        from assets.api.auth import ClientCredentials, FixedToken
         from assets.api.budget import Budget
         from assets.api.client import Client
+        from assets.api.transport import AnswerLimits
 
-        return Client(self.api_url, self.tokens(), Budget(self.requests_per_minute))
+        if not self.has_credentials:
+            raise WrongUsage(NO_CREDENTIALS)
+        limits = AnswerLimits(self.answer_seconds, self.answer_megabytes)
+        budget = Budget(self.requests_per_minute, per_hour=self.requests_per_hour, folder=self.data / "budget")
+        if self.access_token:
+            return Client(self.api_url, FixedToken(self.access_token), budget, limits=limits)
+        tokens = ClientCredentials(
+            self.token_url, self.client_id, self.client_secret, limits=limits, stopped=budget.stopped
+        )
+        return Client(self.api_url, tokens, budget, limits=limits)
 
 
 def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
@@ -259,6 +268,9 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         access_token=values["ITWIN_ACCESS_TOKEN"],
         itwin_ids=values["ITWIN_IDS"],
         requests_per_minute=values["ITWIN_REQUESTS_PER_MINUTE"],
+        requests_per_hour=values["ITWIN_REQUESTS_PER_HOUR"],
+        answer_seconds=values["ITWIN_ANSWER_SECONDS"],
+        answer_megabytes=values["ITWIN_ANSWER_MEGABYTES"],
         data=values["JOBLEDGER_DATA"],
         start=values["JOBLEDGER_START"],
         publish=values["JOBLEDGER_PUBLISH"],

@@ -56,6 +56,7 @@ def sandbox_environment(url: str, itwins: list[str] | tuple[str, ...], start: st
         "ITWIN_ACCESS_TOKEN": "",
         "ITWIN_IDS": ",".join(itwins),
         "ITWIN_REQUESTS_PER_MINUTE": "60000",
+        "ITWIN_REQUESTS_PER_HOUR": "0",
         "JOBLEDGER_DATA": str(DATA),
         "JOBLEDGER_START": start,
         "JOBLEDGER_PUBLISH": "views",

@@ -77,6 +77,9 @@ class FixedApi:
     def job(self, job_id: str, tally: Tally) -> Answer:
         return replace(self.client.job(job_id, tally), received_at=self.clock.now)
 
+    def interrupt(self) -> None:
+        pass
+
     def messages(self, job_id: str, tally: Tally) -> Answer:
         return replace(self.client.messages(job_id, tally), received_at=self.clock.now)
 

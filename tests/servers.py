@@ -12,13 +12,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `missing` bytes are promised by Content-Length and never sent: the connection is cut instead."""
+    """One answer. `missing` bytes are promised by Content-Length and never sent: the connection is cut instead.
+
+    With `drip_seconds`, the body comes byte by byte with such a pause before each; with `drip_head` the head does too.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     missing: int = 0
     delay_seconds: float = 0.0
+    drip_seconds: float = 0.0
+    drip_head: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,14 +101,24 @@ def _handler(respond: Responder, seen: list[Request]) -> type[BaseHTTPRequestHan
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body) + reply.missing))
-            self.end_headers()
             try:
-                self.wfile.write(reply.body)
+                self.send_head(reply)
+                self.send_bytes(reply.body, reply.drip_seconds)
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True  # the client has given up, as a test of a time-out wants
             self.close_connection = self.close_connection or reply.missing > 0
 
+        def send_head(self, reply: Reply) -> None:
+            whole, self._headers_buffer = [*self._headers_buffer, b"\r\n"], []
+            self.send_bytes(b"".join(whole), reply.drip_seconds if reply.drip_head else 0)
+
+        def send_bytes(self, content: bytes, drip_seconds: float) -> None:
+            for place in range(0, len(content), 1 if drip_seconds else max(1, len(content))):
+                time.sleep(drip_seconds)
+                self.wfile.write(content[place : place + 1] if drip_seconds else content)
+
         do_GET = answer
         do_POST = answer
+        do_CONNECT = answer
 
     return Handler

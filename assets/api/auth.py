@@ -4,32 +4,31 @@ A token source is shared by all threads. `token()` gives the token to send; `ren
 just refused, and asks for a new one only if no other thread has done so meanwhile.
 """
 
-import ipaddress
+import contextlib
+import math
+import threading
 import time
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, Protocol, cast
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 import requests
-import urllib3
-from authlib.integrations.requests_client import (  # pyright: ignore[reportMissingTypeStubs]
-    OAuth2Session,  # pyright: ignore[reportUnknownVariableType]
-)
-from requests.adapters import HTTPAdapter
 
-from assets.api.budget import Patience
+from assets.api.addresses import secure_url
+from assets.api.bodies import decoded
 from assets.api.errors import (
-    JobledgerError,
+    ApiError,
+    Interrupted,
     Malformed,
     NotAuthorised,
-    Unreachable,
     WrongUsage,
     error_from_answer,
     host_of,
-    innermost,
 )
+from assets.api.patience import Patience, retry_after_seconds
+from assets.api.transport import AnswerLimits, Line, Reply
 
 SCOPE = "itwin-platform"
 USUAL_LIFETIME_SECONDS = 3600.0  # for a token endpoint that does not say
@@ -74,8 +73,8 @@ class ClientCredentials:
     that is shorter. One thread fetches while the others wait. The secret goes to `token_url` alone: redirects are not
     followed, and plain http is refused (WrongUsage) except to a loopback address.
 
-    `token()` and `renew()` raise NotAuthorised when the endpoint refuses, and otherwise Throttled, ServerFault,
-    Malformed, Unreachable, RefusedLink, NotFound or BadRequest.
+    `token()` and `renew()` raise NotAuthorised when the endpoint refuses, and otherwise the errors of
+    `assets.api.errors.ApiError`, or Interrupted once `stopped` is set.
     """
 
     def __init__(
@@ -84,28 +83,27 @@ class ClientCredentials:
         client_id: str,
         client_secret: str,
         *,
+        limits: AnswerLimits = AnswerLimits(),  # noqa: B008 - it never changes
+        stopped: threading.Event | None = None,
         leeway_seconds: float = 60.0,
         connect_timeout: float = 10.0,
         read_timeout: float = 30.0,
         attempts: int = 4,
         backoff_seconds: float = 0.5,
-        longest_wait_seconds: int = 60,
+        longest_wait_seconds: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._token_url = secure_url(token_url)
         self._client_id = client_id
         self._client_secret = client_secret
+        self._limits = limits
+        self._stopped = stopped or threading.Event()
         self._leeway_seconds = leeway_seconds
-        self._timeout = (connect_timeout, read_timeout)
-        self._retries = Patience(
-            total=attempts - 1,
-            allowed_methods={"POST"},  # asking for a token twice does no harm
-            status_forcelist={429, 500, 502, 503, 504},
-            backoff_factor=backoff_seconds,
-            retry_after_max=longest_wait_seconds,
-            raise_on_status=False,
-        )
+        self._timeouts = (connect_timeout, read_timeout)
+        self._patience = (attempts, backoff_seconds, longest_wait_seconds)
         self._clock = clock
+        self._sleep = sleep or self._stopped.wait
         self._lock = Lock()
         self._token: str | None = None
         self._fresh_until = 0.0
@@ -129,65 +127,67 @@ class ClientCredentials:
         """Ask for a token and keep it. The caller holds the lock, so that one thread asks for all."""
         asked_at = self._clock()
         grant = self._ask()
-        told = grant.expires_in or 0.0
-        lifetime = told if told > 0 else USUAL_LIFETIME_SECONDS
+        lifetime = grant.lifetime_seconds
         self._fresh_until = asked_at + lifetime - min(self._leeway_seconds, lifetime / 2)
         self._token = grant.access_token
         return grant.access_token
 
     def _ask(self) -> "_Grant":
-        grants: list[_Grant] = []
+        """A grant, asked for again while faults are transient and patience lasts: asking twice does no harm."""
+        patience = Patience(*self._patience, pause=self._wait, wait=self._wait)
+        attempts = 0
+        with self._line() as line:
+            while True:
+                attempts += 1
+                try:
+                    return self._grant(line.ask("POST", self._token_url, _unsigned, (self._client_secret,), self._form))
+                except ApiError as fault:
+                    fault.attempts = attempts
+                    patience.hold_off(fault)
 
-        def check(response: requests.Response) -> requests.Response:
-            grants.append(self._grant(response))
-            return response
+    @property
+    def _form(self) -> dict[str, str]:
+        return {
+            "grant_type": "client_credentials",
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+            "scope": SCOPE,
+        }
 
-        with self._session(check) as session:
-            try:
-                cast(Any, session).fetch_token(
-                    self._token_url, grant_type="client_credentials", timeout=self._timeout, allow_redirects=False
-                )
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                raise Unreachable(
-                    f"The token endpoint at {host_of(self._token_url)} gave no whole answer",
-                    where=self._where,
-                    detail=innermost(error, [self._client_secret]),
-                ) from None
-        return grants[0]
-
-    def _session(self, check: Callable[[requests.Response], requests.Response]) -> requests.Session:
-        """A session of Authlib's that lives for one fetch; `check` sees the answer before Authlib does."""
-        oauth: Any = OAuth2Session(
-            client_id=self._client_id,
-            client_secret=self._client_secret,
-            token_endpoint_auth_method="client_secret_post",
-            scope=SCOPE,
+    def _line(self) -> Line:
+        """A line for one fetch: tokens are asked for too seldom to keep a connection."""
+        connect_timeout, read_timeout = self._timeouts
+        return Line(
+            self._token_url,
+            f"The token endpoint at {host_of(self._token_url)} gave no whole answer",
+            self._limits,
+            self._stopped,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
         )
-        oauth.register_compliance_hook("access_token_response", check)
-        session = cast(requests.Session, oauth)
-        session.trust_env = not is_loopback(self._token_url)
-        session.get_redirect_target = no_redirect
-        session.mount(self._token_url, HTTPAdapter(max_retries=self._retries))
-        return session
 
-    def _grant(self, response: requests.Response) -> "_Grant":
+    def _wait(self, seconds: float) -> None:
+        self._sleep(seconds)
+        if self._stopped.is_set():
+            raise Interrupted("The run was interrupted while it waited for a token.")
+
+    def _grant(self, reply: Reply) -> "_Grant":
         """The grant in an answer of the token endpoint; an error of this project if there is none."""
-        if response.status_code != 200:
-            raise self._refusal(response)
+        if reply.status != 200:
+            raise self._refusal(reply)
         try:
-            grant = msgspec.json.decode(response.content, type=_Grant, strict=False)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            grant = decoded(reply.body, _Grant)
+        except ValueError:
             grant = None
         if grant is None or not _is_token(grant.access_token):
             # The body may hold a token in a shape that is not understood, so none of it is shown.
-            problem = "no usable access_token" if response.content.lstrip().startswith(b"{") else "no JSON object"
+            problem = "no usable access_token" if reply.body.lstrip().startswith(b"{") else "no JSON object"
             raise Malformed(where=self._where, status=200, detail=f"the token endpoint's answer has {problem}")
         return grant
 
-    def _refusal(self, response: requests.Response) -> JobledgerError:
-        error = error_from_answer(
-            response.status_code, response.headers, response.content, self._where, [self._client_secret]
-        )
+    def _refusal(self, reply: Reply) -> ApiError:
+        error = error_from_answer(reply.status, reply.headers, reply.body, reply.where, reply.secrets)
+        error.retry_after_seconds = retry_after_seconds(reply.headers)
         if error.status not in (400, 401, 403):
             return error
         return NotAuthorised(
@@ -206,44 +206,23 @@ class ClientCredentials:
 
 class _Grant(msgspec.Struct):
     access_token: str
-    expires_in: float | None = None
+    expires_in: object = None
+
+    @property
+    def lifetime_seconds(self) -> float:
+        """What `expires_in` tells, as a number or as text; the usual lifetime where it tells nothing of use."""
+        told = 0.0
+        if isinstance(self.expires_in, (int, float, str)):
+            with contextlib.suppress(ValueError, OverflowError):
+                told = float(self.expires_in)
+        return told if 0 < told < math.inf else USUAL_LIFETIME_SECONDS
+
+
+def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """For the token endpoint: the secret stands in the form."""
+    return request
 
 
 def _is_token(text: str) -> bool:
     # requests quotes a header value that it refuses in its error, so such a token must not get that far.
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
-
-
-def no_redirect(resp: requests.Response) -> None:
-    """For `Session.get_redirect_target`: requests reads a redirect's target, and may fail at it, even unfollowed."""
-
-
-def secure_url(url: str) -> str:
-    """`url` without a slash at its end, if a secret may be sent there; else raises WrongUsage.
-
-    It must be https, or http to a loopback address, and hold no user, query or fragment.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-        parts = urlsplit("")
-    if not host or parts.scheme not in ("https", "http"):
-        raise WrongUsage("an address is not readable: give one such as https://api.bentley.com")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise WrongUsage(f"the address at {host} must have no user, query or fragment")
-    if parts.scheme == "http" and not is_loopback(url):
-        raise WrongUsage(f"plain http would show the token to everyone on the way to {host}: use https")
-    return url.rstrip("/")
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

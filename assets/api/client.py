@@ -3,41 +3,34 @@
 What a walk asks for next, what it keeps and when it is complete is not decided here. Nothing is written anywhere.
 
 Every request goes through one loop (`Client._ask`): take a slot of the budget, send, look at the whole answer, and
-either read it or raise an error of `assets.api.errors`. Errors that are `transient` are tried again, whether they came
-from the status, from the connection, or from a body that was cut or is no JSON. urllib3's Retry counts the attempts
-and sets the back-off; the loop drives it, since an adapter with retries of its own sees nothing after the headers.
+either read it or raise an error of `assets.api.errors`, which `Patience` tries again or lets pass.
 """
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
 from typing import Self, TypeVar
 from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit
 
 import msgspec
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 
-from assets.api.auth import TokenSource, is_loopback, no_redirect, secure_url
-from assets.api.budget import Budget, Patience, http_date, retry_after_seconds
+from assets.api.addresses import secure_url
+from assets.api.auth import TokenSource
+from assets.api.bodies import decoded, mended
+from assets.api.budget import Budget
 from assets.api.errors import (
     ApiError,
     Malformed,
     NotAuthorised,
     RefusedLink,
-    Unreachable,
     WrongUsage,
     error_from_answer,
     first_words,
     host_of,
-    innermost,
 )
+from assets.api.patience import Patience, http_date, retry_after_seconds
 from assets.api.protocol import Answer, Page, Tally
+from assets.api.transport import AnswerLimits, Line, Reply, Sign
 from assets.records import cut_by_brackets
 
 ACCEPT = "application/vnd.bentley.itwin-platform.v2+json"
@@ -49,11 +42,11 @@ class Client:
     """The API at `api_url`, for all threads of a run. Times are in seconds.
 
     A call makes at most `attempts` requests, and one more if the token has to be renewed. Between them it waits as long
-    as `Retry-After` asks, and then all threads that share `budget` do; or else `backoff_seconds`, doubled each time.
-    It does not wait when `Retry-After` asks for more than `longest_wait_seconds`.
+    as `Retry-After` asks, and then all that share `budget` do; or else `backoff_seconds`, doubled each time. It does
+    not wait when `Retry-After` asks for more than `longest_wait_seconds`. `limits` hold for each answer.
 
-    Every method raises the errors of `assets.api.errors.ApiError` and those of the token source; the constructor raises
-    WrongUsage for an address to which no token may go.
+    Every method raises the errors of `assets.api.errors.ApiError` and those of the token source, and Interrupted once
+    `interrupt` was called; the constructor raises WrongUsage for an address to which no token may go.
     """
 
     def __init__(
@@ -62,6 +55,7 @@ class Client:
         tokens: TokenSource,
         budget: Budget,
         *,
+        limits: AnswerLimits = AnswerLimits(),  # noqa: B008 - it never changes
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
         attempts: int = 5,
@@ -72,10 +66,16 @@ class Client:
         self._jobs_url = f"{secure_url(api_url)}/reality-analysis/jobs"
         self._tokens = tokens
         self._budget = budget
-        self._timeout = (connect_timeout, read_timeout)
-        self._longest_wait_seconds = longest_wait_seconds
-        self._patience = Patience(total=attempts - 1, backoff_factor=backoff_seconds, backoff_max=longest_wait_seconds)
-        self._session = _session(self._jobs_url, pool_size)
+        self._patience = (attempts, backoff_seconds, longest_wait_seconds)
+        self._line = Line(
+            self._jobs_url,
+            f"No whole answer came from {host_of(api_url)}",
+            limits,
+            budget.stopped,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            pool_size=pool_size,
+        )
 
     def first_page(self, filter: str, top: int, tally: Tally) -> Page:
         """The first page of the jobs that `filter` (see `assets.api.filters`) asks for, of at most `top` jobs."""
@@ -103,8 +103,12 @@ class Client:
         url = f"{self._jobs_url}/{_path_segment(job_id)}/messages"
         return self._ask(url, tally, _read_messages, absent_is_an_answer=True)
 
+    def interrupt(self) -> None:
+        """Let every thread that waits for the budget or for an answer raise Interrupted, now and from now on."""
+        self._budget.stop()
+
     def close(self) -> None:
-        self._session.close()
+        self._line.close()
 
     def __enter__(self) -> Self:
         return self
@@ -116,19 +120,20 @@ class Client:
         self,
         url: str,
         tally: Tally,
-        read: Callable[["_Reply"], T],
+        read: Callable[[Reply], T],
         absent_is_an_answer: bool = False,
     ) -> T:
         """GET `url` and `read` the answer, again and again while faults are transient and patience lasts."""
-        patience, attempts, renewed = self._patience, 0, False
+        patience = Patience(*self._patience, pause=self._budget.pause, wait=self._budget.wait)
+        attempts, renewed = 0, False
         while True:
             self._budget.acquire()
             token = self._tokens.token()  # after the wait, which may outlast a token
             attempts += 1
             tally.add(requests=1, retries=int(attempts > 1))
             try:
-                reply = self._send(url, token)
-                self._check(reply, tally, absent_is_an_answer)
+                reply = self._line.ask("GET", url, _signed_with(token), (token,))
+                _check(reply, tally, absent_is_an_answer)
                 return read(reply)
             except ApiError as fault:
                 fault.attempts = attempts
@@ -136,30 +141,7 @@ class Client:
                     self._renew(token, fault)
                     renewed = True
                 else:
-                    patience = self._hold_off(fault, patience)
-
-    def _send(self, url: str, token: str) -> "_Reply":
-        """The whole answer to one GET, body included. Raises Unreachable or Malformed."""
-        where = f"GET {urlsplit(url).path}"
-        try:
-            response = self._session.get(url, auth=_Bearer(token), timeout=self._timeout, allow_redirects=False)
-        # The causes are told in `detail` and not chained: their own texts repeat what the server sent.
-        except requests.exceptions.ContentDecodingError as error:
-            raise Malformed(where=where, detail=innermost(error, [token])) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            what = f"No whole answer came from {host_of(self._jobs_url)}"
-            raise Unreachable(what, where=where, detail=innermost(error, [token])) from None
-        return _Reply(where, response, datetime.now(UTC), token)
-
-    def _check(self, reply: "_Reply", tally: Tally, absent_is_an_answer: bool) -> None:
-        """Raise the error that the status stands for."""
-        response = reply.response
-        tally.add(throttled=int(response.status_code == 429))
-        if response.status_code == 200 or (response.status_code == 404 and absent_is_an_answer):
-            return
-        fault = error_from_answer(response.status_code, response.headers, response.content, reply.where, [reply.token])
-        fault.retry_after_seconds = retry_after_seconds(response.headers)
-        raise fault
+                    patience.hold_off(fault)
 
     def _renew(self, token: str, refusal: NotAuthorised) -> None:
         try:
@@ -168,57 +150,35 @@ class Client:
             # Without a status nobody was asked for a new token, and the API's own refusal says more.
             raise (refusal if error.status is None else error) from error
 
-    def _hold_off(self, fault: ApiError, patience: Patience) -> Patience:
-        """Wait before the next attempt, or raise `fault` if there is to be none. What is left of the patience."""
-        asked = fault.retry_after_seconds
-        if not fault.transient:
-            raise fault
-        if asked > self._longest_wait_seconds:
-            fault.advice = (
-                f"The API asks to wait {asked:.0f} s, longer than the {self._longest_wait_seconds:.0f} s that a run"
-                " waits: run again after that."
-            )
-            raise fault
-        if asked > 0:
-            self._budget.pause(asked)  # the limit is everyone's: all wait, even if this call gives up
-        if patience.total == 0:
-            raise fault
-        patience = patience.increment("GET", fault.where, error=fault)
-        if asked == 0:
-            time.sleep(patience.get_backoff_time())
-        return patience
-
     def _query_of(self, link: str) -> str:
         """The query of a next link that leads to the configured list of jobs, untouched; else raises RefusedLink."""
         where = f"GET {urlsplit(self._jobs_url).path}"
         try:
-            target = urljoin(self._jobs_url, link)
-            here = _destination(target) == _destination(self._jobs_url)
+            target = urlsplit(urljoin(self._jobs_url, link))
+            here = _destination(target.geturl()) == _destination(self._jobs_url)
         except ValueError:
-            target, here = "", False
-        query = urlsplit(target).query
-        if not (here and query):
+            target, here = urlsplit(""), False
+        if "#" in link:
+            # What follows would not be sent, and it may be a part of the token.
+            raise RefusedLink(
+                "The next link has a #, after which nothing would be sent", where=where, advice=_MALFORMED
+            )
+        if not (here and target.query):
             raise RefusedLink("The next link leads to elsewhere", where=where, detail=f"to {host_of(link)}")
-        return query
+        return target.query
 
 
-class _Bearer(AuthBase):
-    """Sets the token on one request. Being an auth, it also keeps requests from taking one out of a .netrc file."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["Authorization"] = f"Bearer {self._token}"
-        return r
+_MALFORMED = "The walk ends here, as half a link could lead to other jobs. Please report this to the API's support."
 
 
-@dataclass(frozen=True)
-class _Reply:
-    where: str
-    response: requests.Response
-    received_at: datetime
-    token: str = field(repr=False)  # the one that was sent, to be blotted out of what an error shows
+def _signed_with(token: str) -> Sign:
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(
+            {"Authorization": f"Bearer {token}", "Accept": ACCEPT, "User-Agent": f"jobledger/{_version()}"}
+        )
+        return request
+
+    return sign
 
 
 class _Link(msgspec.Struct):
@@ -242,17 +202,6 @@ class _MessagesBody(msgspec.Struct):
     messages: dict[str, msgspec.Raw]
 
 
-def _session(url: str, pool_size: int) -> requests.Session:
-    """A session for one host that threads can share: nothing in it changes from request to request."""
-    session = requests.Session()
-    session.headers.update({"Accept": ACCEPT, "User-Agent": f"jobledger/{_version()}"})
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.trust_env = not is_loopback(url)  # what goes to this machine goes through no proxy
-    session.get_redirect_target = no_redirect
-    session.mount(url, HTTPAdapter(pool_connections=1, pool_maxsize=pool_size))
-    return session
-
-
 def _version() -> str:
     try:
         return version("jobledger")
@@ -260,62 +209,76 @@ def _version() -> str:
         return "0"
 
 
-def _read_page(reply: _Reply) -> Page:
-    body = reply.response.content
-    page = _decoded_page(reply)
+def _check(reply: Reply, tally: Tally, absent_is_an_answer: bool) -> None:
+    """Raise the error that the status stands for."""
+    tally.add(throttled=int(reply.status == 429))
+    if reply.status == 200 or (reply.status == 404 and absent_is_an_answer):
+        return
+    fault = error_from_answer(reply.status, reply.headers, reply.body, reply.where, reply.secrets)
+    fault.retry_after_seconds = retry_after_seconds(reply.headers)
+    raise fault
+
+
+def _read_page(reply: Reply) -> Page:
+    page = _page_of(reply)
     following = page.links.next if page.links else None
-    server_time = http_date(reply.response.headers.get("date", ""))
+    server_time = http_date(reply.headers.get("date", ""))
     return Page(
         records=page.jobs,
-        next_link=following.href if following else None,
+        next_link=(following.href or None) if following else None,
         received_at=reply.received_at,
         clock_skew_seconds=(server_time - reply.received_at).total_seconds() if server_time else None,
-        size=len(body),
+        size=len(reply.body),
     )
 
 
-def _decoded_page(reply: _Reply) -> _PageBody:
+def _page_of(reply: Reply) -> _PageBody:
     """A page's records and link. A record that is no JSON is cut out as it is and costs its neighbours nothing."""
     try:
-        return _decoded(reply, _PageBody)
-    except Malformed:
-        cut = cut_by_brackets(reply.response.content)
+        return decoded(reply.body, _PageBody)
+    except ValueError as error:
+        cut = cut_by_brackets(reply.body)
         if cut is None:
-            raise
+            raise _malformed(reply, error) from None
         records, rest = cut
-        page = _decoded(reply, _PageBody, rest)
+        page = _decoded(reply, rest, _PageBody)
         page.jobs = [msgspec.Raw(record) for record in records]
         return page
 
 
-def _read_job(reply: _Reply) -> Answer:
-    return _read_answer(reply, _JobBody)
+def _read_job(reply: Reply) -> Answer:
+    if reply.status == 200:
+        _decoded(reply, reply.body, _JobBody)
+    return _answer(reply, reply.body)
 
 
-def _read_messages(reply: _Reply) -> Answer:
-    return _read_answer(reply, _MessagesBody)
+def _read_messages(reply: Reply) -> Answer:
+    body = mended(reply.body)
+    if reply.status == 200:
+        _decoded(reply, body, _MessagesBody)
+    return _answer(reply, body)
 
 
-def _read_answer(reply: _Reply, shape: type[msgspec.Struct]) -> Answer:
-    response = reply.response
-    if response.status_code == 200:
-        _decoded(reply, shape)
-    correlation_id = response.headers.get("x-correlation-id")
-    return Answer(response.status_code, response.content, reply.received_at, correlation_id)
+def _answer(reply: Reply, body: bytes) -> Answer:
+    return Answer(reply.status, body, reply.received_at, reply.headers.get("x-correlation-id"))
 
 
-def _decoded(reply: _Reply, shape: type[T], part: bytes | None = None) -> T:
-    """The body, or a part of it, as `shape`. Raises Malformed, which says how the body begins."""
-    body = reply.response.content
+def _decoded(reply: Reply, body: bytes, shape: type[T]) -> T:
+    """A body, or a part of it, as `shape`. Raises Malformed."""
     try:
-        return msgspec.json.decode(body if part is None else part, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(
-            where=reply.where,
-            status=reply.response.status_code,
-            detail=f"{error}; it begins: {first_words(body, [reply.token])}",
-            correlation_id=reply.response.headers.get("x-correlation-id"),
-        ) from None
+        return decoded(body, shape)
+    except ValueError as error:
+        raise _malformed(reply, error) from None
+
+
+def _malformed(reply: Reply, error: ValueError) -> Malformed:
+    """The error that says why a body cannot be read and how it begins."""
+    return Malformed(
+        where=reply.where,
+        status=reply.status,
+        detail=f"{error}; it begins: {first_words(reply.body, reply.secrets)}",
+        correlation_id=reply.headers.get("x-correlation-id"),
+    )
 
 
 def _path_segment(job_id: str) -> str:

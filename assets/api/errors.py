@@ -2,40 +2,50 @@
 
     JobledgerError
     ├── WrongUsage         bad ids, settings or arguments; nothing was asked of the network
+    ├── Interrupted        somebody ended the run while it waited for the API
     └── ApiError           the API, or its token endpoint, did not give what was asked for
         ├── NotAuthorised  401 after one renewal of the token, 403, or a refusing token endpoint
         ├── NotFound       404
+        ├── ProxyRefused   407: the proxy, not the API, wants to know who asks
         ├── BadRequest     any other 4xx
         ├── RefusedLink    a redirect, or a next link to elsewhere: never followed
-        ├── Throttled      429 beyond patience               (transient)
-        ├── ServerFault    5xx after all attempts            (transient)
-        ├── Malformed      HTML, empty, cut short, wrong     (transient)
-        └── Unreachable    refused, cut in the middle, late  (transient)
+        ├── TooLarge       an answer of more than ITWIN_ANSWER_MEGABYTES                      (smaller)
+        ├── Throttled      429 beyond patience                                     (transient)
+        ├── ServerFault    5xx, 408 or 425 after all attempts                      (transient, smaller)
+        ├── Malformed      HTML, empty, cut short, wrong                           (transient, smaller)
+        └── Unreachable    refused, cut in the middle, silent                      (transient, smaller)
+            └── Late       not whole after ITWIN_ANSWER_SECONDS                    (transient, smaller)
 
 `transient` says that the same request may well succeed later. The client tries such a request again before it
-raises the error; everything else is raised at once. No error ever holds a token or a secret.
+raises the error, but for Late, which has already taken all the time that an answer gets; everything else is raised at
+once. `smaller_helps` says that a page which failed so may succeed with fewer jobs on it. Which status is which error
+stands in `STATUSES` and `FAMILIES`. No error ever holds a token or a secret.
 """
 
 import html
 import re
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 from urllib.parse import quote, quote_plus, urlsplit
 
 import msgspec
 
-from warehouse.errors import JobledgerError, WrongUsage
+from warehouse.errors import Interrupted, JobledgerError, WrongUsage
 
 __all__ = [
     "ApiError",
     "BadRequest",
+    "Interrupted",
     "JobledgerError",
+    "Late",
     "Malformed",
     "NotAuthorised",
     "NotFound",
+    "ProxyRefused",
     "RefusedLink",
     "ServerFault",
     "Throttled",
+    "TooLarge",
     "Unreachable",
     "WrongUsage",
 ]
@@ -52,6 +62,7 @@ class ApiError(JobledgerError):
     """
 
     transient: ClassVar[bool] = False
+    smaller_helps: ClassVar[bool] = False
     what: str = "The API did not answer as expected"
     advice: str = "Please report this with the correlation id."
 
@@ -107,6 +118,14 @@ class NotFound(ApiError):
     advice = "Check the ids, and that the API's address is right."
 
 
+class ProxyRefused(ApiError):
+    what = "The proxy refused the request"
+    advice = (
+        "The proxy between here and the API wants a user and a password: check HTTPS_PROXY (or HTTP_PROXY), or name the"
+        " host in NO_PROXY if no proxy is needed. The token is not at fault."
+    )
+
+
 class BadRequest(ApiError):
     what = "The API refused the request"
     advice = "Check the ids and the months asked for; if they are right, report this with the correlation id."
@@ -120,25 +139,54 @@ class Throttled(ApiError):
 
 class ServerFault(ApiError):
     transient = True
+    smaller_helps = True
     what = "The API failed"
     advice = "Run again later; if it lasts, give the correlation id to the support desk."
 
 
 class Malformed(ApiError):
     transient = True
+    smaller_helps = True
     what = "The answer is not what the API documents"
     advice = "Run again later; if it lasts, check that the address is the API's and that no proxy answers in its place."
 
 
 class Unreachable(ApiError):
     transient = True
+    smaller_helps = True
     what = "No whole answer came"
     advice = "Check the address, the network and the proxy settings, then run again."
+
+
+class Late(Unreachable):
+    what = "No whole answer came in time"
+    advice = "Run again later; if the line is slow and the answers are good, raise ITWIN_ANSWER_SECONDS."
+
+
+class TooLarge(ApiError):
+    smaller_helps = True
+    what = "The answer is too large"
+    advice = "If the API really sends so much at once, raise ITWIN_ANSWER_MEGABYTES."
 
 
 class RefusedLink(ApiError):
     what = "A link to elsewhere was not followed"
     advice = "The token goes to the configured address alone: check ITWIN_API_URL and ITWIN_TOKEN_URL."
+
+
+STATUSES: Final[dict[int, type[ApiError]]] = {
+    401: NotAuthorised,
+    403: NotAuthorised,
+    404: NotFound,
+    407: ProxyRefused,
+    408: ServerFault,
+    425: ServerFault,
+    429: Throttled,
+}
+"""The errors of single statuses. 408 and 425 say that the same request is welcome in a moment."""
+
+FAMILIES: Final[dict[int, type[ApiError]]] = {3: RefusedLink, 4: BadRequest, 5: ServerFault}
+"""The errors of all other statuses, by their first digit; what is in neither table is Malformed."""
 
 
 class _Fault(msgspec.Struct):
@@ -167,7 +215,7 @@ def error_from_answer(
     secrets = tuple(secrets)
     code, detail = _own_words(body, secrets)
     correlation_id = headers.get("x-correlation-id")
-    kind = _kind(status)
+    kind = STATUSES.get(status) or FAMILIES.get(status // 100, Malformed)
     if kind is RefusedLink:
         code, detail = None, f"the redirect leads to {host_of(headers.get('location', ''))}"
     return kind(
@@ -177,12 +225,6 @@ def error_from_answer(
         detail=detail and shown(detail, secrets),
         correlation_id=correlation_id and shown(correlation_id, secrets),
     )
-
-
-def _kind(status: int) -> type[ApiError]:
-    named: dict[int, type[ApiError]] = {401: NotAuthorised, 403: NotAuthorised, 404: NotFound, 429: Throttled}
-    families: dict[int, type[ApiError]] = {3: RefusedLink, 4: BadRequest, 5: ServerFault}
-    return named.get(status) or families.get(status // 100, Malformed)
 
 
 def _own_words(body: bytes, secrets: tuple[str, ...]) -> tuple[str | None, str | None]:

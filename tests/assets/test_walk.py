@@ -280,6 +280,9 @@ class CountingApi:
     def job(self, job_id: str, tally: Tally) -> Answer:
         raise NotImplementedError
 
+    def interrupt(self) -> None:
+        pass
+
     def messages(self, job_id: str, tally: Tally) -> Answer:
         raise NotImplementedError
 

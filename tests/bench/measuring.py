@@ -70,6 +70,7 @@ def ledger_environment(url: str, data: Path, start: str, itwins: Sequence[str] =
         ITWIN_ACCESS_TOKEN="bench",
         ITWIN_IDS=",".join(itwins),
         ITWIN_REQUESTS_PER_MINUTE="6000000",
+        ITWIN_REQUESTS_PER_HOUR="0",
         JOBLEDGER_DATA=str(data),
         JOBLEDGER_START=start,
     )

@@ -24,6 +24,9 @@ class Pages:
     def job(self, job_id: str, tally: Tally) -> Answer:
         raise NotImplementedError
 
+    def interrupt(self) -> None:
+        pass
+
     def messages(self, job_id: str, tally: Tally) -> Answer:
         raise NotImplementedError
 

@@ -37,7 +37,8 @@ def test_a_walk_goes_on_to_the_page_without_a_next_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "last", [Reply(200, b'{"jobs":[]}'), Reply(200, b'{"jobs":[],"_links":{"next":null}}'), page(link=None)]
+    "last",
+    [Reply(200, b'{"jobs":[]}'), Reply(200, b'{"jobs":[],"_links":{"next":null}}'), page(link=None), page(link="")],
 )
 def test_every_form_of_a_last_page_ends_a_walk(tmp_path: Path, last: Reply) -> None:
     with chained(tmp_path, answers({"": page(A, link=to("1")), "1": last})) as (ledger, _):
@@ -64,7 +65,8 @@ BROKEN_CHAINS = {
         "not what the API documents",
     ),
     "an HTML page": ({"": page(A, link=to("1")), "1": Reply(200, b"<html>Hello</html>")}, "an HTML page: Hello"),
-    "a link without address": ({"": page(A, link="")}, "The next link leads to elsewhere"),
+    "a link to nowhere": ({"": page(A, link=" ")}, "The next link leads to elsewhere"),
+    "a link with a #": ({"": page(A, link=to("1#2"))}, "The next link has a #, after which nothing would be sent"),
     "a link to another path": ({"": page(A, link="/reality-analysis/others?x=1")}, "The next link leads to elsewhere"),
     "a link with another scheme": ({"": page(A, link=f"ftp://127.0.0.1{to('1')}")}, "The next link leads to elsewhere"),
     "a failing page": ({"": page(A, link=to("1")), "1": Reply(500)}, "The API failed: 500"),

@@ -104,8 +104,9 @@ class NotedTokens(ClientCredentials):
     """Tokens of the sandbox, of which it notes every one, so that a test can search for them."""
 
     def __init__(self, sandbox: Sandbox) -> None:
+        virtual = VirtualTime()
         super().__init__(
-            sandbox.token_url, "sandbox", SECRET, backoff_seconds=0, longest_wait_seconds=0, connect_timeout=5
+            sandbox.token_url, "sandbox", SECRET, backoff_seconds=0, connect_timeout=5, sleep=virtual.sleep
         )
         self.noted: set[str] = set()
 

@@ -178,7 +178,7 @@ def hook(event, arguments):
         writes = set(arguments[1]) & set("wax+")
         if (writes and "__pycache__" not in arguments[0]) or arguments[0].startswith(sys.argv[1]):
             opened.append((event, arguments[0]))
-import dagster, pandas, pyarrow, duckdb, requests, authlib.integrations.requests_client  # theirs is not ours
+import dagster, pandas, pyarrow, duckdb, requests  # theirs is not ours
 real = duckdb.connect
 duckdb.connect = lambda *a, **k: (opened.append(("duckdb", str(a))), real(*a, **k))[1]
 sys.addaudithook(hook)

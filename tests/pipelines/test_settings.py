@@ -17,13 +17,14 @@ ROOT = Path(__file__).parents[2]
 
 def test_without_any_setting_the_defaults_hold(tmp_path: Path) -> None:
     settings = read_settings({}, tmp_path / ".env")
-    assert (settings.api_url, settings.requests_per_minute, settings.start, settings.publish, settings.itwin_ids) == (
+    assert (settings.api_url, settings.start, settings.publish, settings.itwin_ids) == (
         "https://api.bentley.com",
-        500.0,
         "2025-01",
         "views",
         (),
     )
+    assert (settings.requests_per_minute, settings.requests_per_hour) == (500.0, 5000.0)
+    assert (settings.answer_seconds, settings.answer_megabytes) == (120.0, 256.0)
     assert not settings.has_credentials
 
 
@@ -39,6 +40,9 @@ def test_all_faults_are_told_at_once_each_with_its_setting(tmp_path: Path) -> No
         "ITWIN_API_URL": "http://api.example.com",
         "ITWIN_IDS": "not-an-id",
         "ITWIN_REQUESTS_PER_MINUTE": "many",
+        "ITWIN_REQUESTS_PER_HOUR": "-1",
+        "ITWIN_ANSWER_SECONDS": "0",
+        "ITWIN_ANSWER_MEGABYTES": "nan",
         "JOBLEDGER_START": "2025-13",
         "JOBLEDGER_PUBLISH": "both",
         "ITWIN_CLIENT_ID": "somebody",
@@ -50,6 +54,9 @@ def test_all_faults_are_told_at_once_each_with_its_setting(tmp_path: Path) -> No
         "ITWIN_API_URL",
         "ITWIN_IDS",
         "ITWIN_REQUESTS_PER_MINUTE",
+        "ITWIN_REQUESTS_PER_HOUR",
+        "ITWIN_ANSWER_SECONDS",
+        "ITWIN_ANSWER_MEGABYTES",
         "JOBLEDGER_START",
         "JOBLEDGER_PUBLISH",
         "ITWIN_CLIENT_SECRET",

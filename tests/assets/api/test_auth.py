@@ -6,7 +6,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from assets.api.auth import ClientCredentials, FixedToken, TokenSource, is_loopback, secure_url
+from assets.api.addresses import is_loopback, secure_url
+from assets.api.auth import ClientCredentials, FixedToken, TokenSource
 from assets.api.errors import (
     ApiError,
     Malformed,
@@ -56,7 +57,18 @@ def test_a_token_is_asked_for_by_form_fields() -> None:
 
 @pytest.mark.parametrize(
     ("extra", "kept_seconds"),
-    [({"expires_in": 3600}, 3540.0), ({"expires_in": "3600"}, 3540.0), ({"expires_in": 80}, 40.0), ({}, 3540.0)],
+    [
+        ({"expires_in": 3600}, 3540.0),
+        ({"expires_in": "3600"}, 3540.0),
+        ({"expires_in": "1800.0"}, 1740.0),
+        ({"expires_in": 1800.5}, 1740.5),
+        ({"expires_in": 80}, 40.0),
+        *(
+            ({"expires_in": told}, 3540.0)
+            for told in (None, "", "never", 0, -5, "-5", "nan", "inf", "1e999", 10**400, [3600], {"seconds": 3600})
+        ),
+        ({}, 3540.0),
+    ],
 )
 def test_a_token_is_kept_until_shortly_before_it_expires(extra: dict[str, object], kept_seconds: float) -> None:
     now = [1000.0]
@@ -68,6 +80,12 @@ def test_a_token_is_kept_until_shortly_before_it_expires(extra: dict[str, object
         now[0] += 0.2
         seen.append(tokens.token())
     assert seen == ["token-1", "token-1", "token-2"]
+
+
+def test_a_byte_order_mark_before_a_token_is_read_over() -> None:
+    with serving(Reply(200, b'\xef\xbb\xbf{"access_token": "token-1"}')) as server:
+        assert service(server).token() == "token-1"
+    assert len(server.requests) == 1
 
 
 def test_threads_that_need_a_token_cause_one_request() -> None:
@@ -98,7 +116,7 @@ def in_threads(call: Callable[[], str]) -> list[str]:
     return seen
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_passing_fault_of_the_endpoint_is_tried_again(status: int) -> None:
     fault = Reply(status, b"busy", {"Retry-After": "whenever"})
     with serving(fault, fault, granted("token-1")) as server:
@@ -141,7 +159,7 @@ def test_a_refusal_is_told_in_the_endpoints_words(status: int) -> None:
         (granted("canary\nX-Injected: 1"), Malformed),
         (Reply(200, CANARY.encode(), missing=7), Unreachable),
         (Reply(200, b"", delay_seconds=0.3), Unreachable),
-        (Reply(200, CANARY.encode(), {"Content-Encoding": "gzip"}), Unreachable),
+        (Reply(200, CANARY.encode(), {"Content-Encoding": "gzip"}), Malformed),
     ],
 )
 def test_no_error_shows_the_secret(reply: Reply, kind: type[ApiError]) -> None:

@@ -1,3 +1,4 @@
+import json
 import socket
 import threading
 import traceback
@@ -13,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from assets.api.auth import FixedToken, TokenSource
-from assets.api.budget import SHARE_USED, Budget
+from assets.api.budget import ALLOWANCE_SECONDS, SHARE_USED, Budget
 from assets.api.client import Client
 from assets.api.errors import (
     ApiError,
@@ -127,6 +128,7 @@ def test_a_page_is_its_records_as_they_were_sent() -> None:
         b', "_links": {}',
         b', "_links": {"next": null}',
         b', "_links": {"next": {"href":null}}',
+        b', "_links": {"next": {"href":""}}',
     ],
 )
 def test_the_last_page_has_no_next_link_in_any_of_its_shapes(rest: bytes) -> None:
@@ -173,6 +175,8 @@ def test_a_malformed_page_tells_its_first_words_but_not_the_token() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
+        Reply(408),
+        Reply(425),
         Reply(429),
         Reply(500),
         Reply(502, b"<html>Bad gateway</html>"),
@@ -202,7 +206,7 @@ def test_every_attempt_takes_a_slot_of_the_budget() -> None:
         with Client(server.url, FixedToken(TOKEN), budget, attempts=3, backoff_seconds=0) as client:
             client.first_page("f", 2, Tally())
             client.first_page("f", 2, Tally())
-    assert waits.waited == [1.0, 1.0, 1.0]
+    assert waits.waited == [1.0 - ALLOWANCE_SECONDS, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -401,6 +405,14 @@ def test_a_next_link_to_elsewhere_is_refused_before_anything_is_sent(link: str) 
     assert server.requests == []
 
 
+def test_a_next_link_with_a_fragment_is_refused_in_words_and_nothing_is_sent() -> None:
+    said = "The next link has a #, after which nothing would be sent"
+    with api(EMPTY_PAGE) as (client, server), pytest.raises(RefusedLink, match=said) as refused:
+        client.next_page(f"{JOBS}?continuationToken=opaque#1", Tally())
+    assert server.requests == []
+    assert "opaque" not in str(refused.value)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(status: int) -> None:
     with serving(EMPTY_PAGE) as elsewhere:
@@ -435,6 +447,36 @@ def test_the_answer_about_a_job_is_kept_as_it_was_sent(
     assert [request.target for request in server.requests] == [path]
 
 
+def test_a_byte_order_mark_before_an_answer_is_not_a_part_of_it() -> None:
+    mark = b"\xef\xbb\xbf"
+    job, page = b'{"job": {"id": "a"}}', b'{"jobs": [{"id": "a"}, oops]}'
+    refusal = b'{"error": {"code": "InvalidRealityAnalysisRequest", "message": "no"}}'
+    with api(Reply(200, mark + page), Reply(200, mark + job), Reply(400, mark + refusal)) as (client, server):
+        assert raws(client.first_page("f", 2, Tally())) == [b'{"id": "a"}', b"oops"]
+        assert client.job(JOB_ID, Tally()).body == job
+        with pytest.raises(BadRequest) as refused:
+            client.job(JOB_ID, Tally())
+    assert (refused.value.code, len(server.requests)) == ("InvalidRealityAnalysisRequest", 3)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (rb"half \ud83d an emoji", rb"half \ufffd an emoji"),
+        (rb"\uDC00\ud83d", rb"\ufffd\ufffd"),
+        (b"half \xed\xa0\xbd an emoji", "half \ufffd\ufffd\ufffd an emoji".encode()),
+        (b"no \xff text", "no \ufffd text".encode()),
+        (rb"\\ud83d a \\\ud83d\ude00 whole one \u00e9", rb"\\ud83d a \\\ud83d\ude00 whole one \u00e9"),
+    ],
+)
+def test_messages_with_half_an_emoji_are_kept_with_a_sign_in_its_place(sent: bytes, kept: bytes) -> None:
+    body = b'{"messages": {"errors": [{"title": "%s"}],  "warnings": []}}'
+    with api(Reply(200, body % sent)) as (client, server):
+        answer = client.messages(JOB_ID, Tally())
+    assert (answer.status, answer.body, len(server.requests)) == (200, body % kept, 1)
+    json.loads(answer.body)
+
+
 @pytest.mark.parametrize("ask", [Client.job, Client.messages])
 def test_a_job_that_is_gone_is_an_answer(ask: Callable[[Client, str, Tally], Answer]) -> None:
     tally = Tally()
@@ -465,7 +507,7 @@ def nowhere(url: str) -> bool:
 def test_a_netrc_file_does_not_replace_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setattr("assets.api.client.is_loopback", nowhere)  # so that the environment counts
+    monkeypatch.setattr("assets.api.transport.is_loopback", nowhere)  # so that the environment counts
     monkeypatch.setenv("no_proxy", "*")
     with api(EMPTY_PAGE) as (client, server):
         client.first_page("f", 2, Tally())

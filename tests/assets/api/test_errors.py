@@ -1,18 +1,24 @@
 import pickle
+import re
 
 import pytest
 from requests.structures import CaseInsensitiveDict
 
+from assets.api import errors
 from assets.api.errors import (
     ApiError,
     BadRequest,
+    Interrupted,
     JobledgerError,
+    Late,
     Malformed,
     NotAuthorised,
     NotFound,
+    ProxyRefused,
     RefusedLink,
     ServerFault,
     Throttled,
+    TooLarge,
     Unreachable,
     WrongUsage,
     error_from_answer,
@@ -29,7 +35,10 @@ from assets.api.errors import (
         (401, NotAuthorised),
         (403, NotAuthorised),
         (404, NotFound),
+        (407, ProxyRefused),
+        (408, ServerFault),
         (409, BadRequest),
+        (425, ServerFault),
         (429, Throttled),
         (500, ServerFault),
         (504, ServerFault),
@@ -39,10 +48,28 @@ def test_the_status_tells_the_kind_of_error(status: int, kind: type[ApiError]) -
     assert type(error_from_answer(status, {}, b"", "GET /jobs")) is kind
 
 
-def test_only_what_may_pass_by_itself_is_transient() -> None:
-    kinds = ApiError.__subclasses__()
-    assert {kind for kind in kinds if kind.transient} == {Throttled, ServerFault, Malformed, Unreachable}
-    assert {kind for kind in kinds if not kind.transient} == {NotAuthorised, NotFound, BadRequest, RefusedLink}
+def test_only_what_may_pass_by_itself_is_transient_and_only_what_is_large_is_asked_for_smaller() -> None:
+    kinds = {*ApiError.__subclasses__(), *Unreachable.__subclasses__()}
+    assert {kind for kind in kinds if kind.transient} == {Throttled, ServerFault, Malformed, Unreachable, Late}
+    assert {kind for kind in kinds if kind.smaller_helps} == {ServerFault, Malformed, Unreachable, Late, TooLarge}
+    assert {kind for kind in kinds if not (kind.transient or kind.smaller_helps)} == {
+        NotAuthorised,
+        NotFound,
+        ProxyRefused,
+        BadRequest,
+        RefusedLink,
+    }
+
+
+def test_the_tree_in_the_docs_is_the_tree_of_the_classes() -> None:
+    def drawn(kind: type[Exception]) -> str:
+        marks = [mark for mark in ("transient", "smaller_helps") if getattr(kind, mark, False)]
+        return " ".join([kind.__name__, *marks]).replace("_helps", "")
+
+    shown = [line for line in (errors.__doc__ or "").splitlines() if "── " in line]
+    words = [re.findall(r"── (\w+)|\b(transient|smaller)\b", line) for line in shown]
+    classes = [WrongUsage, Interrupted, ApiError, *ApiError.__subclasses__(), *Unreachable.__subclasses__()]
+    assert sorted(" ".join(a or b for a, b in line) for line in words) == sorted(drawn(kind) for kind in classes)
 
 
 def test_wrong_usage_is_not_a_fault_of_the_api() -> None:
