@@ -40,12 +40,21 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
+GROUP_BYTES: Final = 4_000_000
+"""Pages of so many bytes are written together, as one row group: small ones are slow to write and to read."""
+
+OTHER_BYTES: Final = 160  # of a record, besides its text
+
+
 class RecordFile:
-    """A Parquet file of records that grows a page at a time; memory holds one page."""
+    """A Parquet file of records that grows page by page; memory holds a few pages, and 16 bytes for each record."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writer = pq.ParquetWriter(path, SCHEMA, compression="lz4", use_dictionary=False, write_statistics=False)
+        self._waiting: list[pa.Table] = []
+        self._waiting_bytes = 0
+        self._hashes: set[bytes] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +62,7 @@ class RecordFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._write()
         self._writer.close()
 
     def add(
@@ -64,8 +74,8 @@ class RecordFile:
         walk_id: str | None = None,
         walked_itwin_id: str | None = None,
         page: int | None = None,
-    ) -> None:
-        """Writes the records of one page, or of one answer, as they came."""
+    ) -> int:
+        """Write the records of one page, or of one answer, as they came; return how many were not in the file yet."""
         cut = [_cut(bytes(record)) for record in records]
         count = len(cut)
         columns: list[pa.Array] = [
@@ -79,7 +89,18 @@ class RecordFile:
             pa.array([row[1] for row in cut], pa.string()),
             pa.array([row[2] for row in cut], pa.bool_()),
         ]
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=SCHEMA))
+        self._waiting.append(pa.Table.from_arrays(columns, schema=SCHEMA))
+        self._waiting_bytes += sum(len(row[0]) + OTHER_BYTES for row in cut)
+        if self._waiting_bytes >= GROUP_BYTES:
+            self._write()
+        before = len(self._hashes)
+        self._hashes.update(bytes.fromhex(row[1]) for row in cut)
+        return len(self._hashes) - before
+
+    def _write(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+            self._waiting, self._waiting_bytes = [], 0
 
 
 def cut_by_brackets(page: bytes) -> tuple[list[bytes], bytes] | None:

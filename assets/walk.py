@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from assets.api.errors import ApiError, NotAuthorised, Throttled, refuses_token
+from assets.api.errors import ApiError, Late, NotAuthorised, TooLarge, refuses_token
 from assets.api.filters import window_filter
 from assets.api.protocol import Api, Page, Tally
 from assets.plan import PAGE_SIZE
@@ -23,7 +23,13 @@ from warehouse.months import Window
 
 SMALLEST_PAGE: Final = 2
 IDLE_PAGES: Final = 20
-"""Pages in a row, each empty or come before, after which a chain is taken to be without end."""
+"""Pages of records that the walk has seen before, after which a chain is taken to be without end."""
+
+EMPTY_PAGES: Final = 300
+"""The same for empty pages: some services send them by the dozen before the next full one."""
+
+MOST_PAGES: Final = 20_000
+"""Pages after which a walk ends whatever is on them: twenty million jobs, or as many as a month of short pages has."""
 
 
 @dataclass
@@ -51,7 +57,7 @@ class Walk:
         return not self.faults
 
     def doubt(self, fault: str) -> None:
-        """Notes a reason why the walk does not prove that it saw everything."""
+        """Note a reason why the walk does not prove that it saw everything."""
         self.faults.append(fault)
 
     def __str__(self) -> str:
@@ -59,31 +65,47 @@ class Walk:
 
 
 class EndlessChain(Exception):
-    """The pages of a walk go round in a circle, or on without anything new on them."""
+    """The pages of a walk go round in a circle, on without anything new, or on for longer than a walk follows."""
+
+
+@dataclass
+class _Progress:
+    """What came since the last record that the walk had not seen: pages of known records, and empty ones."""
+
+    idle: int = 0
+    empty: int = 0
+
+    def note(self, records: int, new_records: int) -> None:
+        if new_records:
+            self.idle = self.empty = 0
+        elif records:
+            self.idle += 1
+        else:
+            self.empty += 1
+
+    def judge(self, pages: int) -> None:
+        """Raise EndlessChain if a walk of so many pages should not go on."""
+        if self.idle > IDLE_PAGES:
+            raise EndlessChain(f"{self.idle} pages had nothing new and each named a next one")
+        if self.empty > EMPTY_PAGES:
+            raise EndlessChain(f"{self.empty} pages were empty and each named a next one")
+        if pages >= MOST_PAGES:
+            raise EndlessChain(f"the list goes on after {pages} pages, which is as far as a walk follows it")
 
 
 def walk(
     api: Api, walk: Walk, file: Path, *, page_size: int = PAGE_SIZE, on_page: Callable[[Walk], None] | None = None
 ) -> Walk:
-    """Walks `walk.window` to its end and writes the records to `file`; gives the walk, complete or with its faults."""
+    """Walk `walk.window` to its end and write the records to `file`; return the walk, complete or with its faults."""
+    progress = _Progress()
     with RecordFile(file) as records:
         try:
             for page in _pages(api, walk, page_size):
-                walk.pages += 1
-                walk.records += len(page.records)
-                walk.clock_skew_seconds = page.clock_skew_seconds
-                # What came later was seen later, even if the clock was set back meanwhile.
-                walk.finished_at = max(page.received_at, walk.finished_at or page.received_at)
-                records.add(
-                    (bytes(record) for record in page.records),
-                    source="list",
-                    observed_at=walk.finished_at,
-                    walk_id=walk.walk_id,
-                    walked_itwin_id=walk.itwin_id,
-                    page=walk.pages,
-                )
+                progress.note(len(page.records), _take(page, walk, records))
                 if on_page:
                     on_page(walk)
+                if page.next_link is not None:
+                    progress.judge(walk.pages)
         except (ApiError, EndlessChain) as error:
             walk.doubt(f"ended after page {walk.pages} ({walk.records} records): {error}")
             if isinstance(error, NotAuthorised) and refuses_token(error):
@@ -92,44 +114,57 @@ def walk(
     return walk
 
 
+def _take(page: Page, walk: Walk, records: RecordFile) -> int:
+    """Write the records of a page, and count it; return how many of them the walk had not seen."""
+    walk.pages += 1
+    walk.records += len(page.records)
+    walk.clock_skew_seconds = page.clock_skew_seconds
+    # What came later was seen later, even if the clock was set back meanwhile.
+    walk.finished_at = max(page.received_at, walk.finished_at or page.received_at)
+    return records.add(
+        (bytes(record) for record in page.records),
+        source="list",
+        observed_at=walk.finished_at,
+        walk_id=walk.walk_id,
+        walked_itwin_id=walk.itwin_id,
+        page=walk.pages,
+    )
+
+
 def _pages(api: Api, walk: Walk, page_size: int) -> Iterator[Page]:
-    """The pages to the end of the chain; raises EndlessChain where it has none."""
+    """The pages to the end of the chain; raises EndlessChain where it goes round in a circle."""
     asked = window_filter(walk.window.start, walk.window.end, walk.itwin_id)
-    page, size = _smaller_until_it_works(lambda top: api.first_page(asked, top, walk.tally), page_size)
+    size = _PageSize(page_size)
+    page = size.ask(lambda top: api.first_page(asked, top, walk.tally))
     links: set[bytes] = set()
-    contents: set[bytes] = set()
-    idle = 0
     while True:
-        content = _fingerprint(page.records)
-        idle = idle + 1 if not page.records or content in contents else 0
-        if idle > IDLE_PAGES:
-            raise EndlessChain(f"{idle} pages in a row had nothing new and each named a next one")
-        contents.add(content)
         yield page
         link = page.next_link
         if link is None:
             return
-        if _fingerprint([link.encode()]) in links:
+        digest = hashlib.blake2b(link.encode(), digest_size=16).digest()
+        if digest in links:
             raise EndlessChain("a next link came again")
-        links.add(_fingerprint([link.encode()]))
-        page, size = _smaller_until_it_works(
-            lambda top, link=link: api.next_page(link, walk.tally, top=top), min(page_size, size * 10)
-        )
+        links.add(digest)
+        page = size.ask(lambda top, link=link: api.next_page(link, walk.tally, top=top))
 
 
-def _smaller_until_it_works(ask: Callable[[int], Page], size: int) -> tuple[Page, int]:
-    """A page, asked for smaller each time it fails, so that one bad page costs as little as it can; with its size."""
-    while True:
-        try:
-            return ask(size), size
-        except ApiError as error:
-            if not error.transient or isinstance(error, Throttled) or size <= SMALLEST_PAGE:
-                raise
-            size = max(SMALLEST_PAGE, size // 10)
+class _PageSize:
+    """How many jobs to ask for: fewer where a page fails, so that it costs as little as it can, then more again."""
 
+    def __init__(self, most: int) -> None:
+        self.most = self.now = most
 
-def _fingerprint(parts: Iterable[bytes | memoryview]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(bytes(part))
-    return digest.digest()
+    def ask(self, ask: Callable[[int], Page]) -> Page:
+        while True:
+            try:
+                page = ask(self.now)
+            except ApiError as error:
+                if not error.smaller_helps or self.now <= SMALLEST_PAGE:
+                    raise
+                self.now = max(SMALLEST_PAGE, self.now // 10)
+                if isinstance(error, (Late, TooLarge)):
+                    self.most = self.now  # the next page of that size would take as long, or be as large
+            else:
+                self.now = min(self.most, self.now * 10)
+                return page

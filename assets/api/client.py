@@ -67,6 +67,7 @@ class Client:
         self._tokens = tokens
         self._budget = budget
         self._patience = (attempts, backoff_seconds, longest_wait_seconds)
+        self._headers = {"Accept": ACCEPT, "User-Agent": f"jobledger/{_version()}"}
         self._line = Line(
             self._jobs_url,
             f"No whole answer came from {host_of(api_url)}",
@@ -132,7 +133,7 @@ class Client:
             attempts += 1
             tally.add(requests=1, retries=int(attempts > 1))
             try:
-                reply = self._line.ask("GET", url, _signed_with(token), (token,))
+                reply = self._line.ask("GET", url, self._signed_with(token), (token,))
                 _check(reply, tally, absent_is_an_answer)
                 return read(reply)
             except ApiError as fault:
@@ -142,6 +143,13 @@ class Client:
                     renewed = True
                 else:
                     patience.hold_off(fault)
+
+    def _signed_with(self, token: str) -> Sign:
+        def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+            request.headers.update(self._headers | {"Authorization": f"Bearer {token}"})
+            return request
+
+        return sign
 
     def _renew(self, token: str, refusal: NotAuthorised) -> None:
         try:
@@ -169,16 +177,6 @@ class Client:
 
 
 _MALFORMED = "The walk ends here, as half a link could lead to other jobs. Please report this to the API's support."
-
-
-def _signed_with(token: str) -> Sign:
-    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(
-            {"Authorization": f"Bearer {token}", "Accept": ACCEPT, "User-Agent": f"jobledger/{_version()}"}
-        )
-        return request
-
-    return sign
 
 
 class _Link(msgspec.Struct):

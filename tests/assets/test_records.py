@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.records import SCHEMA, RecordFile, body_hash, cut_by_brackets
+from assets.records import GROUP_BYTES, SCHEMA, RecordFile, body_hash, cut_by_brackets
 
 SEEN = datetime(2025, 11, 5, 12, tzinfo=UTC)
 
@@ -108,6 +108,21 @@ def test_a_file_grows_by_pages_and_may_stay_empty(tmp_path: Path) -> None:
         (2, 2, "2"),
     ]
     assert pq.read_table(tmp_path / "none.parquet").equals(SCHEMA.empty_table())
+
+
+def test_a_file_tells_how_many_records_of_a_page_it_had_not_held(tmp_path: Path) -> None:
+    pages = [[b'{"id":1,"x":2}', b'{"id":2}', b"\xff"], [b"\xff", b'{"x": 2, "id": 1}'], [b'{"id":2}', b'{"id":3}'], []]
+    with RecordFile(tmp_path / "r.parquet") as file:
+        assert [file.add(page, source="list", observed_at=SEEN) for page in pages] == [3, 0, 1, 0]
+
+
+def test_thousands_of_small_pages_become_a_few_row_groups(tmp_path: Path) -> None:
+    with RecordFile(tmp_path / "r.parquet") as file:
+        for page in range(3000):
+            file.add([b'{"id":"%d","text":"%s"}' % (page, b"x" * 3000)], source="list", observed_at=SEEN, page=page)
+    kept = pq.ParquetFile(tmp_path / "r.parquet")
+    assert kept.metadata.num_row_groups <= 1 + 3000 * 3200 // GROUP_BYTES
+    assert pq.read_table(tmp_path / "r.parquet")["page"].to_pylist() == list(range(3000))
 
 
 def test_a_page_is_cut_where_brackets_say_so_even_if_a_record_is_no_json() -> None:
