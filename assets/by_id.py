@@ -18,6 +18,7 @@ import msgspec
 from assets.api.asking import ask_each
 from assets.api.errors import ApiError, JobledgerError, NotAuthorised, refuses_token
 from assets.api.protocol import Answer, Api, Tally
+from assets.flatten import plausible_time_macros
 from assets.landing import Landed, Unlisted, landing
 from assets.messages import fetch_messages
 from assets.plan import Plan
@@ -100,7 +101,7 @@ def fetch_by_id(lake: Lake, api: Api, ids: Sequence[str], known: Contract, plan:
         for start in range(0, len(wanted), BATCH):
             file = scratch / f"{start}.parquet"
             refusal = _fetch_batch(api, wanted[start : start + BATCH], plan, file, fetched)
-            for month, of_month in sorted(_by_month(file).items()):
+            for month, of_month in sorted(_by_month(file, known).items()):
                 _land_month(lake, month, of_month, known, plan, fetched)
             if refusal is not None:
                 raise refusal
@@ -231,14 +232,16 @@ def _exclusive(lake: Lake, name: str, plan: Plan) -> AbstractContextManager[Stag
     return lake.exclusive(name, wait_seconds=plan.wait_seconds, on_wait=plan.tell)
 
 
-def _by_month(file: Path) -> Mapping[str, Path]:
+def _by_month(file: Path, known: Contract) -> Mapping[str, Path]:
     """The records of a file as one file for each month of creation.
 
-    What has no readable creation time goes with the present month, to be rejected there.
+    What has no creation time that can be goes with the present month, to be rejected there.
     """
     files: dict[str, Path] = {}
     with connection() as con:
         run_macros(con)
+        for macro in plausible_time_macros(known):
+            run(con, macro)
         run(
             con,
             statement("landing/by_month")

@@ -24,6 +24,7 @@ from warehouse.contract import PARTS, Contract, EnvelopeField, Field, TypedColum
 from warehouse.declaration import Table
 from warehouse.engine import arrow, load, month_connection, month_threads, run, side_by_side
 from warehouse.lake import Lake, Staging, copy_to, quote
+from warehouse.raw import raw_views
 from warehouse.sql import run_macros, statement, statements
 from warehouse.tables import (
     CONTRACT_DRIFT,
@@ -43,7 +44,7 @@ REVISION: Final = "revision"
 
 _CORE: Final = ("jobs", "job_references", "job_options", "job_states")
 _TYPED_VALUES: Final = {
-    "string": "{}",
+    "string": "spelled({})",
     "number": "finite_number({})",
     "integer": "whole_number({})",
     "boolean": "{} = 'true'",
@@ -112,8 +113,8 @@ def _write_month(lake: Lake, month: str, known: Contract, staging: Staging) -> d
     """Stage the flattened tables of a month; return the rows of each."""
     footer = {MADE_FROM: made_from(lake, month, known)}
     with lake.scratch(f"{month}.flatten") as scratch, month_connection(scratch) as con:
-        for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS, WALKS):
-            run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table, month)}")
+        run_macros(con)
+        raw_views(con, lake, (OBSERVATIONS, MESSAGE_OBSERVATIONS, WALKS), month)
         selects = prepare(con, known)
         places = {table.name: staging.reserve(table, month) for table in flattened_tables(known)}
 
@@ -214,14 +215,34 @@ def _contract_macros(known: Contract) -> Iterator[str]:
     """The macros that come from the contract.
 
     `envelope_paths()`: the JSON paths of what every record has. `matches_pattern(written, pattern)`: for the patterns
-    of the contract alone, each a constant that is compiled once.
+    of the contract alone, each a constant that is compiled once. And those of `plausible_time_macros`.
     """
+    yield from plausible_time_macros(known)
     paths = ", ".join(quote(f"$.{row.path}") for row in known.envelope)
     yield f"CREATE OR REPLACE MACRO envelope_paths() AS [{paths}]"
     declared = [row.pattern for row in (*known.fields, *known.envelope, *known.timestamp_forms)]
     patterns = dict.fromkeys(pattern for pattern in declared if pattern)
     cases = " ".join(f"WHEN {quote(row)} THEN regexp_matches(written, {quote(row)})" for row in patterns)
     yield f"CREATE OR REPLACE MACRO matches_pattern(written, pattern) AS CASE pattern {cases} END"
+
+
+def plausible_time_macros(known: Contract) -> Iterator[str]:
+    """The macros that say which times can be.
+
+    `plausible_creation(moment, seen_at)`: a job's time of creation, null where it cannot be. `plausible_time(moment,
+    created_at, seen_at)`: the same for its start or end.
+    """
+    rule = known.plausible_time
+    earliest, slack = f"TIMESTAMPTZ {quote(rule.earliest.isoformat())}", rule.slack_seconds * 1_000_000
+    latest = f"epoch_us(moment) <= epoch_us(seen_at) + {slack}"
+    yield (
+        "CREATE OR REPLACE MACRO plausible_creation(moment, seen_at) AS "
+        f"CASE WHEN moment >= {earliest} AND {latest} THEN moment END"
+    )
+    yield (
+        "CREATE OR REPLACE MACRO plausible_time(moment, created_at, seen_at) AS "
+        f"CASE WHEN epoch_us(moment) >= epoch_us(created_at) - {slack} AND {latest} THEN moment END"
+    )
 
 
 def _contract_tables(known: Contract) -> dict[str, pa.Table]:

@@ -24,6 +24,7 @@ from warehouse.declaration import Table
 from warehouse.engine import load, month_connection, run
 from warehouse.lake import Lake, Staging, copy_to, quote
 from warehouse.months import Window
+from warehouse.raw import raw_views
 from warehouse.sql import run_macros, statement
 from warehouse.tables import OBSERVATIONS, REJECTED_RECORDS, WALKS
 
@@ -122,8 +123,7 @@ def landing(
 
 def _open(con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, known: Contract) -> None:
     run_macros(con)
-    for table in (OBSERVATIONS, WALKS, REJECTED_RECORDS):
-        run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table, window.month)}")
+    raw_views(con, lake, (OBSERVATIONS, WALKS, REJECTED_RECORDS), window.month)
     _make(con, "last_kept")
     ended = ", ".join(quote(state.name) for state in known.states if state.outcome != "open")
     _make(con, "open_by_id", {"$ended_states": ended})

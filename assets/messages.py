@@ -22,7 +22,8 @@ from assets.plan import Plan
 from warehouse.contract import Contract
 from warehouse.engine import connection, load, run
 from warehouse.lake import Lake, copy_to, quote
-from warehouse.sql import statement
+from warehouse.raw import raw_views
+from warehouse.sql import run_macros, statement
 from warehouse.tables import MESSAGE_OBSERVATIONS, OBSERVATIONS
 
 BATCH: Final = 500
@@ -75,8 +76,8 @@ def _due(lake: Lake, month: str, known: Contract) -> list[tuple[str, int]]:
     for placeholder, part in parts.items():
         text = text.replace(placeholder, part)
     with connection() as con:
-        for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS):
-            run(con, f"CREATE TEMP VIEW {table.name} AS SELECT * FROM {lake.source(table, month)}")
+        run_macros(con)
+        raw_views(con, lake, (OBSERVATIONS, MESSAGE_OBSERVATIONS), month)
         return [(job_id, refusals) for job_id, refusals in run(con, text)]
 
 

@@ -93,8 +93,12 @@ JOBS: Final = Table(
         Column("outcome", "VARCHAR", "'open', 'success', 'failed' or 'cancelled'; an unknown state is open"),
         Column("created_at", "TIMESTAMPTZ", "When the job was created"),
         Column("created_month", "VARCHAR", "Month of creation in UTC, YYYY-MM: the month of the file"),
-        Column("started_at", "TIMESTAMPTZ", "When it started to run; null if it never did, or not yet"),
-        Column("ended_at", "TIMESTAMPTZ", "When it ended; null while open"),
+        Column(
+            "started_at",
+            "TIMESTAMPTZ",
+            "When it started to run; null if it never did, not yet, or at no plausible time",
+        ),
+        Column("ended_at", "TIMESTAMPTZ", "When it ended; null while open, or where the time told cannot be"),
         Column("queue_seconds", "DOUBLE", "Start (or end, if it never started) minus creation", "s"),
         Column("run_seconds", "DOUBLE", "End minus start; null until both are known", "s"),
         Column("total_seconds", "DOUBLE", "End minus creation; null until ended", "s"),
@@ -218,8 +222,8 @@ CONTRACT_DRIFT: Final = Table(
         Column(
             "kind",
             "VARCHAR",
-            "'unknown_type', 'unknown_state', 'unknown_field', 'wrong_type', 'missing_required', 'pattern' or "
-            "'missing_companion'",
+            "'unknown_type', 'unknown_state', 'unknown_field', 'wrong_type', 'missing_required', 'pattern', "
+            "'missing_companion' or 'implausible' (a time that cannot be, null in jobs)",
         ),
         Column("edition", "VARCHAR", "Edition of the jobs' records; null where it cannot be told"),
         Column("jobs", "BIGINT", "Jobs of the month that show it", "jobs"),

@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Final
@@ -83,6 +84,17 @@ class TimestampForm:
 
 
 @dataclass(frozen=True)
+class PlausibleTime:
+    """Which times can be: none before `earliest` (UTC), none before its job was created or after the job was seen.
+
+    `slack_seconds` is how far off they may be all the same, for clocks differ.
+    """
+
+    earliest: datetime
+    slack_seconds: int
+
+
+@dataclass(frozen=True)
 class TypedColumn:
     """A column of a typed table, with the fields that fill it, the newest edition's first."""
 
@@ -104,6 +116,7 @@ class Contract:
     envelope: tuple[EnvelopeField, ...]
     states: tuple[State, ...]
     timestamp_forms: tuple[TimestampForm, ...]
+    plausible_time: PlausibleTime
     error: dict[str, Any] = field(hash=False)
 
     def __post_init__(self) -> None:
@@ -152,9 +165,7 @@ class Contract:
 
     def with_fields(self, *rows: Field) -> Contract:
         """The same contract with more rows."""
-        return Contract(
-            self.editions, (*self.fields, *rows), self.envelope, self.states, self.timestamp_forms, self.error
-        )
+        return replace(self, fields=(*self.fields, *rows))
 
     def of_editions(self, *editions: str) -> Contract:
         """What is known of these editions alone: the contract of a reader that the API has left behind."""
@@ -163,19 +174,19 @@ class Contract:
             shared = ((row, tuple(edition for edition in row.editions if edition in editions)) for row in rows)
             return tuple(replace(row, editions=found) for row, found in shared if found)
 
-        return Contract(
-            editions,
-            kept(self.fields),
-            kept(self.envelope),
-            kept(self.states),
-            kept(self.timestamp_forms),
-            self.error,
+        return replace(
+            self,
+            editions=editions,
+            fields=kept(self.fields),
+            envelope=kept(self.envelope),
+            states=kept(self.states),
+            timestamp_forms=kept(self.timestamp_forms),
         )
 
     @cached_property
     def digest(self) -> str:
         """Changes when anything in the contract changes: tables made under another digest are made anew."""
-        parts = (self.editions, self.fields, self.envelope, self.states, self.timestamp_forms)
+        parts = (self.editions, self.fields, self.envelope, self.states, self.timestamp_forms, self.plausible_time)
         return hashlib.md5(repr(parts).encode(), usedforsecurity=False).hexdigest()
 
 
@@ -212,6 +223,7 @@ def contract() -> Contract:
         envelope=tuple(EnvelopeField(**_dated(row, editions)) for row in envelope["field"]),
         states=tuple(State(**_dated(row, editions)) for row in envelope["state"]),
         timestamp_forms=tuple(TimestampForm(**_dated(row, editions)) for row in envelope["timestamp_form"]),
+        plausible_time=PlausibleTime(**envelope["plausible_time"]),
         error=envelope["error"],
     )
 

@@ -1,12 +1,40 @@
 -- What several statements say alike.
 
--- A timestamp as text, with or without seconds, in UTC microseconds; what is finer is cut off, so a job never moves into the next month. Null where
--- the text is no date and time ('infinity' and 'epoch' are none).
+-- A timestamp as text, with or without seconds, in UTC microseconds; what is finer is cut off, so a job never moves into the
+-- next month. It is read as RFC 3339 writes it: 't' and 'z' may be small, a comma may stand before the fraction, and the leap
+-- second 60 is the end of second 59. Null where the text is no date and time ('infinity' and 'epoch' are none).
 CREATE OR REPLACE MACRO utc_time(written) AS
     CASE
-        WHEN NOT regexp_matches(written, '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d') THEN NULL
-        WHEN substr(written, 17, 1) = ':' THEN try_cast(written AS TIMESTAMPTZ)
-        ELSE try_cast(left(written, 16) || ':00' || substr(written, 17) AS TIMESTAMPTZ)
+        WHEN regexp_matches(written, '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[0-5]\d[^,z]*$') THEN try_cast(written AS TIMESTAMPTZ)
+        WHEN NOT regexp_matches(written, '^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d') THEN NULL
+        WHEN substr(written, 17, 3) = ':60'
+            THEN try_cast(
+                left(written, 10) || ' ' || substr(written, 12, 5) || ':59.999999'
+                || regexp_replace(upper(substr(written, 20)), '^[.,]\d+', '') AS TIMESTAMPTZ
+            )
+        ELSE try_cast(
+            left(written, 10) || ' ' || substr(written, 12, 5)
+            || CASE WHEN substr(written, 17, 1) = ':' THEN '' ELSE ':00' END
+            || replace(upper(substr(written, 17)), ',', '.') AS TIMESTAMPTZ
+        )
+    END;
+
+-- An id or a reference in the one spelling in which it is kept and compared: a GUID in lower case, anything else as it is.
+CREATE OR REPLACE MACRO spelled(written) AS
+    CASE
+        WHEN written <> lower(written) AND regexp_full_match(written, '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}')
+            THEN lower(written)
+        ELSE written
+    END;
+
+-- The state that a body tells. Where the key stands twice the last one counts, as in JSON (DuckDB takes the first).
+CREATE OR REPLACE MACRO state_of(body) AS
+    CASE
+        WHEN body LIKE '%"state"%"state"%' THEN list_extract(
+            json_extract_string(body, '$.*'),
+            len(json_keys(body)) + 1 - list_position(list_reverse(json_keys(body)), 'state')
+        )
+        ELSE json_extract_string(body, '$.state')
     END;
 
 -- What the values of a JSON object say as texts, in their order: a text without its quotes, null for null, anything else as

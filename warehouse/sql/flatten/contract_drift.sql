@@ -9,6 +9,8 @@ WITH identified AS (
         p.type,
         p.state,
         p.name,
+        p.created_at,
+        p.changed_at,
         p.started_text,
         p.ended_text,
         p.form,
@@ -92,6 +94,20 @@ single_faults AS (
     SELECT i.*, 'executionInfo', 'endedDateTime', 'pattern'
     FROM identified AS i
     WHERE i.ended_text IS NOT NULL AND utc_time(i.ended_text) IS NULL
+    UNION ALL
+    SELECT i.*, 'executionInfo', 'createdDateTime', 'implausible'
+    FROM identified AS i
+    WHERE plausible_creation(i.created_at, i.changed_at) IS NULL
+    UNION ALL
+    SELECT i.*, 'executionInfo', 'startedDateTime', 'implausible'
+    FROM identified AS i
+    WHERE utc_time(i.started_text) IS NOT NULL
+        AND plausible_time(utc_time(i.started_text), i.created_at, i.changed_at) IS NULL
+    UNION ALL
+    SELECT i.*, 'executionInfo', 'endedDateTime', 'implausible'
+    FROM identified AS i
+    WHERE utc_time(i.ended_text) IS NOT NULL
+        AND plausible_time(utc_time(i.ended_text), i.created_at, i.changed_at) IS NULL
 ),
 
 known_fields AS (

@@ -22,9 +22,9 @@ SELECT
     name AS role,
     api_field,
     ordinal,
-    text AS reference,
+    spelled(text) AS reference,
     kind,
-    CASE WHEN kind = 'detector' THEN regexp_extract(text, '(?s)^(@[^/]*/[^/]*|[^/]*)', 1) END AS detector_name,
+    CASE WHEN kind = 'detector' THEN regexp_extract(spelled(text), '(?s)^(@[^/]*/[^/]*|[^/]*)', 1) END AS detector_name,
     CASE
         WHEN kind = 'detector' THEN nullif(regexp_extract(text, '(?s)^(?:@[^/]*/[^/]*|[^@/][^/]*)/(.+)$', 1), '')
     END AS detector_version

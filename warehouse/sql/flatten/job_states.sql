@@ -8,8 +8,8 @@ WITH versions AS (
         job_id,
         itwin_id,
         observed_at,
-        json_extract_string(body, '$.state') AS state,
-        lag(json_extract_string(body, '$.state')) OVER in_time AS state_before,
+        state_of(body) AS state,
+        lag(state_of(body)) OVER in_time AS state_before,
         row_number() OVER in_time AS version
     FROM observations
     WHERE http_status = 200 AND job_id IN (SELECT job_id FROM newest WHERE versions > 1)

@@ -5,8 +5,8 @@
 WITH timed AS (
     SELECT
         *,
-        utc_time(started_text) AS started_at,
-        utc_time(ended_text) AS ended_at,
+        plausible_time(utc_time(started_text), created_at, changed_at) AS started_at,
+        plausible_time(utc_time(ended_text), created_at, changed_at) AS ended_at,
         json_number(processing_units) AS processed,
         json_number(estimated_units) AS estimated
     FROM parsed

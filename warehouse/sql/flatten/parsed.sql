@@ -27,7 +27,7 @@ WITH read AS (
 
 SELECT
     * EXCLUDE (record, keys, types),
-    record.userId AS user_id,
+    spelled(record.userId) AS user_id,
     record.name,
     record.type,
     record.state,

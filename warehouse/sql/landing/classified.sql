@@ -14,8 +14,8 @@ named AS (
     SELECT
         * EXCLUDE (types, texts),
         types,
-        CASE WHEN types[2] IN ('VARCHAR', 'UBIGINT', 'BIGINT') THEN nullif(texts[2], '') END AS job_id,
-        CASE WHEN types[3] = 'VARCHAR' THEN texts[3] END AS itwin_id,
+        CASE WHEN types[2] IN ('VARCHAR', 'UBIGINT', 'BIGINT') THEN nullif(spelled(texts[2]), '') END AS job_id,
+        CASE WHEN types[3] = 'VARCHAR' THEN spelled(texts[3]) END AS itwin_id,
         CASE WHEN types[4] = 'VARCHAR' THEN utc_time(texts[4]) END AS created_at
     FROM read
 )

@@ -24,7 +24,7 @@ INNER JOIN newest AS n ON n.job_id = o.job_id AND n.observed_at = o.observed_at
 LEFT JOIN asked AS a ON a.job_id = o.job_id
 WHERE o.http_status = 200
     AND o.body LIKE '%"state"%'
-    AND json_extract_string(o.body, '$.state') IN ($failed_states)
+    AND state_of(o.body) IN ($failed_states)
     AND (
         a.job_id IS NULL
         OR (NOT a.answered AND a.asked_at + to_hours(list_extract($pauses_hours, a.refusals)) <= $now)
