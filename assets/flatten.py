@@ -146,6 +146,8 @@ def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
     for name in ("named", "typed_places"):
         _make(con, name)
     _make(con, "elements", "VIEW")
+    for name in ("drift_jobs", "compared_keys", "drift_envelope", "drift_fields", "drift_values"):
+        _make(con, name)
     load(con, JOB_MESSAGES.name, _job_messages(con))
     return {
         **{name: statement(f"flatten/{name}") for name in _CORE},
