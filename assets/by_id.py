@@ -21,6 +21,7 @@ from assets.api.protocol import Answer, Api, Tally
 from assets.flatten import plausible_time_macros
 from assets.landing import Landed, Unlisted, landing
 from assets.messages import fetch_messages
+from assets.moves import carry_out
 from assets.plan import Plan
 from assets.records import RecordFile
 from assets.walk import Walk
@@ -160,15 +161,8 @@ def _judge(
         asked.shown += 1
         walk_id = walk.walk_id if walk else None
         records.add([_job_of(answer)], source="get", observed_at=answer.received_at, walk_id=walk_id)
-        _judge_shown(row, walk, answer, asked)
-
-
-def _judge_shown(row: Unlisted, walk: Walk | None, answer: Answer, asked: Asked) -> None:
-    right = _is_about(answer, row.job_id)
-    if walk and right:
-        walk.doubt(f"the list left out job {row.job_id}, which is there when asked for by id")
-    elif not right:
-        _doubt(row, walk, asked, "and the answer for its id is about another job")
+        if not _is_about(answer, row.job_id):
+            _doubt(row, walk, asked, "and the answer for its id is about another job")
 
 
 def _doubt(row: Unlisted, walk: Walk | None, asked: Asked, why: str, *, once: bool = False) -> None:
@@ -220,6 +214,8 @@ def _land_month(lake: Lake, month: str, file: Path, known: Contract, plan: Plan,
     try:
         with _exclusive(lake, month, plan), landing(lake, window(month), [], [file], known) as kept:
             landed = kept.keep()
+        if landed.moved_in:
+            carry_out(lake, landed, known, plan)
     except JobledgerError as error:
         fetched.failed_months[month] = error
         return

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -41,6 +42,22 @@ class Landed:
     new_rejects: int = 0
     vanished: int = 0
     missing_ids: list[str] = field(default_factory=list[str])
+    moved_in: list[Move] = field(default_factory=list["Move"])
+    moved_away: list[Move] = field(default_factory=list["Move"])
+
+
+class Move(NamedTuple):
+    """A job whose month of creation changed, with its new time of creation and when that was seen (UTC).
+
+    `body` is the answer that shows the job, where the month that it moved to does not have it yet.
+    """
+
+    job_id: str
+    from_month: str
+    to_month: str
+    created_at: datetime
+    observed_at: datetime
+    body: bytes | None = None
 
 
 class Unlisted(NamedTuple):
@@ -71,11 +88,13 @@ class Landing:
         self._window = window
         self._walks = walks
         self._files = list(files)
+        self._asked = False
         _show(con, self._files, window)
 
     def unlisted(self) -> list[Unlisted]:
         """The known jobs that were not listed and that have to be asked for by id."""
         _make(self._con, "unlisted")
+        self._asked = True
         rows = run(self._con, "SELECT job_id, why, walk_id FROM unlisted ORDER BY why, job_id")
         return [Unlisted(self._window.month, *row) for row in rows]
 
@@ -97,8 +116,33 @@ class Landing:
         counts = _counts(con)
         for walk in self._walks:
             _judge(walk, counts.get(walk.walk_id, {}))
+        landed.moved_in, landed.moved_away = self._moved_in(), self._moved_away()
         _put(con, self._staging, self._window.month, self._walks, counts, landed)
         return landed
+
+    def _moved_in(self) -> list[Move]:
+        """The jobs that are new here and stand in another month."""
+        lake, here = self._staging.lake, self._window.month
+        others = [month for month in lake.months(OBSERVATIONS) if month != here]
+        if not others or not run(self._con, "SELECT count(*) FROM new_versions")[0][0]:
+            return []
+        elsewhere = " UNION ALL ".join(
+            f"SELECT {quote(month)} AS month, spelled(job_id) AS job_id, http_status, observed_at "
+            f"FROM {lake.source(OBSERVATIONS, month)}"
+            for month in others
+        )
+        rows = run(self._con, statement("landing/moved_in").replace("$elsewhere", elsewhere))
+        return [Move(job_id, month, here, created_at, seen_at) for job_id, month, created_at, seen_at in rows]
+
+    def _moved_away(self) -> list[Move]:
+        """The jobs of this month whose answers by id tell another one."""
+        if not self._asked:
+            return []
+        rows = run(self._con, statement("landing/moved_away"))
+        return [
+            Move(job_id, self._window.month, month, created_at, seen_at, body.encode())
+            for job_id, month, created_at, seen_at, body in rows
+        ]
 
 
 @contextmanager
@@ -175,6 +219,7 @@ def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
         "outside",
         "foreign_records",
         "conflicting",
+        "left_out",
     )
     rows = run(con, f"SELECT {', '.join(names)} FROM ({statement('landing/counts')})")
     found: dict[str, dict[str, Any]] = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
@@ -189,6 +234,8 @@ def _judge(walk: Walk, counts: Mapping[str, Any]) -> None:
         walk.doubt(f"{counts['outside']} records were created outside the month that was asked for")
     if counts.get("foreign_records"):
         walk.doubt(f"{counts['foreign_records']} records belong to another iTwin than was asked for")
+    for job_id in counts.get("left_out") or ():
+        walk.doubt(f"the list left out job {job_id}, which is there when asked for by id")
     if counts.get("conflicting"):
         walk.doubt(f"job {counts['conflicting']} was listed twice with different content: the list moved meanwhile")
 

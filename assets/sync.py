@@ -20,6 +20,7 @@ from assets.by_id import Asked, ask_for_unlisted
 from assets.each_month import each_month
 from assets.landing import Landed, landing
 from assets.messages import fetch_messages
+from assets.moves import carry_out
 from assets.plan import Plan
 from assets.walk import Walk, walk
 from warehouse.contract import Contract
@@ -83,6 +84,8 @@ def sync_month(lake: Lake, api: Api, month: str, known: Contract, plan: Plan, ru
         refusal = asked.token_refusal or next((walk.refusal for walk in seen.walks if walk.refusal), None)
         if refusal is None:
             refusal = _ask_for_messages(lake, api, month, known, plan)
+    if landed.moved_in or landed.moved_away:
+        carry_out(lake, landed, known, plan)
     return Synced(month, landed, refusal or asked.gone_refused)
 
 

@@ -19,13 +19,21 @@ OBSERVATIONS: Final = Table(
     columns=(
         Column("job_id", "VARCHAR", "Id of the job"),
         Column("itwin_id", "VARCHAR", "iTwin that the job belongs to"),
-        Column("created_at", "TIMESTAMPTZ", "When the job was created; its UTC month is the month of the file"),
+        Column(
+            "created_at",
+            "TIMESTAMPTZ",
+            "When the job was created: in the file's month (UTC), or with 301 in the month that it moved to",
+        ),
         Column("observed_at", "TIMESTAMPTZ", "When the answer that held this version arrived here"),
-        Column("http_status", "BIGINT", "200, or 404 where the job is gone from a complete walk and from GET by id"),
+        Column(
+            "http_status",
+            "BIGINT",
+            "200; 404 where the job is gone from a complete walk and from GET by id; 301 where it moved",
+        ),
         Column("source", "VARCHAR", "'list' or 'get': which request showed it"),
         Column("walk_id", "VARCHAR", "Walk that saw it; null when fetched by id outside a walk"),
-        Column("body", "VARCHAR", "The job object, byte for byte as sent; null with 404"),
-        Column("body_hash", "VARCHAR", "MD5 of the body with its keys sorted and white space removed; null with 404"),
+        Column("body", "VARCHAR", "The job object, byte for byte as sent; null with 404 and 301"),
+        Column("body_hash", "VARCHAR", "MD5 of the body, keys sorted, white space removed; null with 404 and 301"),
     ),
 )
 

@@ -7,7 +7,7 @@ WITH answers AS (
             "warnings": [{"code": "VARCHAR", "title": "VARCHAR", "message": "VARCHAR", "params": ["VARCHAR"]}]
         }}').messages AS messages
     FROM message_observations
-    WHERE body IS NOT NULL
+    WHERE body IS NOT NULL AND job_id IN (SELECT job_id FROM newest)
     QUALIFY row_number() OVER (PARTITION BY job_id ORDER BY observed_at DESC) = 1
 ),
 

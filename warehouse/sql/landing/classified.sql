@@ -1,4 +1,5 @@
 -- Grain: record that this run was shown (a row of `shown`), with what it needs to become a row, or the reason why it cannot.
+-- A known job whose answer by id tells another month is no reject: it has moved there.
 -- Leaves out: its body, which is found again by `file` and `line`.
 WITH valid AS (
     SELECT *, CASE WHEN readable AND json_valid(body) THEN body END AS record
@@ -27,6 +28,8 @@ SELECT
         WHEN types[1] <> 'OBJECT' THEN 'not_an_object'
         WHEN job_id IS NULL THEN 'no_id'
         WHEN created_at IS NULL THEN 'no_created_time'
-        WHEN created_at < $window_start OR created_at >= $window_end THEN 'outside_window'
+        WHEN created_at >= $window_start AND created_at < $window_end THEN NULL
+        WHEN source = 'get' AND job_id IN (SELECT job_id FROM last_kept) THEN 'moved'
+        ELSE 'outside_window'
     END AS reason
 FROM named

@@ -1,5 +1,6 @@
 -- Grain: walk of this run, with what its records were against the ledger as it was before.
--- `conflicting` names a job for which the walk had two different answers.
+-- `conflicting` names a job for which the walk had two different answers, `left_out` those that it did not list although the
+-- answer for their id shows them in the month that was walked.
 WITH jobs AS (
     SELECT
         c.walk_id,
@@ -17,11 +18,15 @@ WITH jobs AS (
 rejected AS (
     SELECT
         walk_id,
-        count(*) FILTER (WHERE reason IS NOT NULL) AS rejected,
+        count(*) FILTER (WHERE reason <> 'moved') AS rejected,
         count(*) FILTER (WHERE reason = 'outside_window') AS outside,
         count(*) FILTER (
             WHERE reason IS NULL AND source = 'list' AND lower(itwin_id) <> lower(walked_itwin_id)
-        ) AS foreign_records
+        ) AS foreign_records,
+        list_sort(list(DISTINCT job_id) FILTER (
+            WHERE reason IS NULL AND source = 'get'
+                AND job_id NOT IN (SELECT job_id FROM classified WHERE reason IS NULL AND source = 'list')
+        )) AS left_out
     FROM classified
     GROUP BY walk_id
 )
@@ -34,6 +39,7 @@ SELECT
     any_value(r.rejected) AS rejected,
     any_value(r.outside) AS outside,
     any_value(r.foreign_records) AS foreign_records,
+    any_value(r.left_out) AS left_out,
     min(j.job_id) FILTER (WHERE j.bodies > 1) AS conflicting
 FROM rejected AS r
 LEFT JOIN jobs AS j ON j.walk_id = r.walk_id

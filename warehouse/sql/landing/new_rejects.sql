@@ -10,7 +10,7 @@ SELECT
     file,
     line
 FROM classified AS c
-WHERE reason IS NOT NULL
+WHERE reason <> 'moved'
     AND NOT EXISTS (
         SELECT 1 FROM rejected_records AS r
         WHERE r.body_hash = c.body_hash AND r.reason = c.reason
