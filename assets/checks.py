@@ -1,13 +1,15 @@
 """What the ledger claims of itself, as statements that are checked on the lake after a run.
 
 A check is a SELECT of the rows that contradict its statement (`warehouse/sql/checks`); no rows, and it holds. What its
-failure means is its `weight`; docs/decisions/0010 says why.
+failure means is its `weight`; docs/decisions/0010 says why. A verdict is about the whole ledger, whichever months a run
+has: what each month's files showed is kept, and only what changed is read again (docs/decisions/0016).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import duckdb
@@ -19,11 +21,18 @@ from warehouse.declaration import Table
 from warehouse.engine import arrow, connection, run
 from warehouse.lake import Lake, quote
 from warehouse.sql import statement
+from warehouse.verdicts import Found, keep, kept
 
 Weight = Literal["blocking", "error", "warning"]
 
 SHOWN: Final = 20
 """Offending rows that are shown at most."""
+
+TYPED_JOBS: Final = "typed_jobs"
+ASKED_FOR: Final = "asked_for"
+"""What a check may read beside tables: `job_id, type` of all typed tables; the iTwins that walks ask for."""
+
+_ALL_MONTHS: Final = "all"
 
 
 @dataclass(frozen=True)
@@ -32,12 +41,22 @@ class Check:
 
     `weight`: 'blocking' where the tables contradict what was sent: an error that stops what is downstream; 'error'
     where what was sent cannot be right, or is not whole; 'warning' where somebody should have a look.
+
+    Its SELECT sees one month of each table in `reads` (default: of `table` alone), or all months of it where the
+    statement is `across_months`.
     """
 
     name: str
     table: str
     meaning: str
     weight: Weight = "blocking"
+    reads: tuple[str, ...] = ()
+    across_months: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What its SELECT reads."""
+        return self.reads or (self.table,)
 
 
 @dataclass(frozen=True)
@@ -55,13 +74,25 @@ class Verdict:
 
 RAW_CHECKS: Final = (
     Check("nothing_is_rejected", "rejected_records", "Every record became a row.", "warning"),
-    Check("walks_are_complete", "walks", "The newest walk of each month and iTwin is complete.", "error"),
+    Check(
+        "walks_are_complete",
+        "walks",
+        "The newest walk of each month and iTwin that is asked for is complete.",
+        "error",
+        reads=("walks", ASKED_FOR),
+    ),
 )
 """The checks of what was walked."""
 
 CORE_CHECKS: Final = (
-    Check("job_ids_are_unique", "jobs", "A job has one row."),
-    Check("a_job_is_in_one_month", "jobs", "All versions of a job have the same time of creation."),
+    Check("job_ids_are_unique", "jobs", "A job has one row.", across_months=True),
+    Check(
+        "a_job_is_in_one_month",
+        "jobs",
+        "All versions of a job have the same time of creation.",
+        reads=("observations",),
+        across_months=True,
+    ),
     Check(
         "created_before_started_before_ended",
         "jobs",
@@ -79,11 +110,13 @@ CORE_CHECKS: Final = (
         "each_job_is_in_the_table_of_its_type",
         "jobs",
         "A job of a known type has one row in the typed table of that type, and none in another one.",
+        reads=("jobs", TYPED_JOBS),
     ),
     Check(
         "every_input_output_and_option_is_in_the_tables",
         "job_references",
         "The values in the newest bodies, counted in the JSON, are the rows of job_references and job_options.",
+        reads=("observations", "job_references", "job_options"),
     ),
     Check(
         "types_states_and_fields_are_known",
@@ -129,17 +162,124 @@ EVERY_MONTH_CAME_THROUGH: Final = Check(
 
 
 def verify(
-    lake: Lake, checks: Iterable[Check], months: Sequence[str], tables: Mapping[str, Table], known: Contract
+    lake: Lake,
+    checks: Sequence[Check],
+    tables: Mapping[str, Table],
+    known: Contract,
+    *,
+    itwin_ids: Sequence[str] = (),
+    failed: Collection[str] = (),
+    settled: Callable[[str], bool] = lambda month: True,
 ) -> list[Verdict]:
-    """Looks, in these months, for rows that contradict the checks' statements."""
-    with connection() as con:
-        for table in tables.values():
-            if table.monthly:
-                run(con, f"CREATE TEMP VIEW {table.name} AS SELECT * FROM {lake.source_of_months(table, months)}")
-        run(con, f"CREATE TEMP VIEW typed_jobs AS {_typed_jobs(known)}")
-        types = ", ".join(quote(job_type) for job_type in known.job_types)
-        texts = ((check, statement(f"checks/{check.name}").replace("$job_types", types)) for check in checks)
-        return [_verdict(con, check, text) for check, text in texts]
+    """Return what contradicts each check's statement in the whole ledger; read only what changed since it was verified.
+
+    `itwin_ids` are the iTwins that walks ask for; none: the caller's own jobs. The verdict on a month that
+    `failed`, or is not `settled` since its tables are not yet what its raw files say, stays as it was; so does one that
+    compares months, where any failed.
+    """
+    verifying = _Verifying(lake, tables, known, tuple(itwin_ids))
+    verifying.read_again(checks, failed, settled)
+    return [verifying.verdict(check) for check in checks]
+
+
+@dataclass
+class _Verifying:
+    """The checks of a ledger: what was found in each month, and what is to be looked at again."""
+
+    lake: Lake
+    tables: Mapping[str, Table]
+    known: Contract
+    itwin_ids: tuple[str, ...]
+    found: dict[str, dict[str, Found]] = field(default_factory=dict[str, dict[str, Found]])
+    stamps: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    texts: dict[str, str] = field(default_factory=dict[str, str])
+
+    def read_again(self, checks: Sequence[Check], failed: Collection[str], settled: Callable[[str], bool]) -> None:
+        """Verify each check in the months whose files, or whose check, changed; keep what is found."""
+        changed: dict[str, list[Check]] = {}
+        for check in checks:
+            self.found[check.name] = kept(self.lake, check.name)
+            for month in self._months(check):
+                had = self.found[check.name].get(month)
+                if had is None or had.made_from != self._made_from(check, month):
+                    changed.setdefault(month, []).append(check)
+        stays = {*failed, _ALL_MONTHS} if failed else set[str]()
+        again = {
+            month: of_month
+            for month, of_month in changed.items()
+            if month not in stays and (month == _ALL_MONTHS or settled(month))
+        }
+        if again:
+            new = self._verify(again)
+            for check in checks:
+                if check.name in new:
+                    self.found[check.name] |= new[check.name]
+                    keep(self.lake, check.name, new[check.name], self._months(check))
+
+    def verdict(self, check: Check) -> Verdict:
+        """Return what a check found in all months, the newest month's rows first."""
+        months = [month for month in reversed(self._months(check)) if month in self.found[check.name]]
+        found = [(month, self.found[check.name][month]) for month in months]
+        rows = [({} if month == _ALL_MONTHS else {"month": month}) | row for month, of in found for row in of.rows]
+        return Verdict(check, sum(of.offending for _, of in found), pa.Table.from_pylist(rows[:SHOWN]))
+
+    def _verify(self, again: Mapping[str, Sequence[Check]]) -> dict[str, dict[str, Found]]:
+        """Return what the checks find, by check and month. A month that changed meanwhile is left for the next time."""
+        new: dict[str, dict[str, Found]] = {}
+        with connection() as con:
+            for month, checks in again.items():
+                self._show(con, month, {name for check in checks for name in check.sources})
+                for check in checks:
+                    made_from = self._made_from(check, month)
+                    offending, rows = _offending(con, self._text(check))
+                    self.stamps.clear()
+                    if self._made_from(check, month) == made_from:
+                        new.setdefault(check.name, {})[month] = Found(made_from, offending, _as_text(rows))
+        return new
+
+    def _show(self, con: duckdb.DuckDBPyConnection, month: str, sources: set[str]) -> None:
+        """Let a connection see some tables as they are in a month."""
+        for name in self._table_names(sources):
+            table = self.tables[name]
+            source = self.lake.source(table) if month == _ALL_MONTHS else self.lake.source_of_months(table, [month])
+            run(con, f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {source}")
+        if TYPED_JOBS in sources:
+            run(con, f"CREATE OR REPLACE TEMP VIEW {TYPED_JOBS} AS {_typed_jobs(self.known)}")
+        if ASKED_FOR in sources:
+            asked = ", ".join(f"({quote(itwin_id)})" for itwin_id in self.itwin_ids) or "(NULL)"
+            run(con, f"CREATE OR REPLACE TEMP VIEW {ASKED_FOR} AS SELECT * FROM (VALUES {asked}) AS t(itwin_id)")
+
+    def _months(self, check: Check) -> list[str]:
+        """The months of which a check has a verdict each; one for all where it looks across them."""
+        if check.across_months:
+            return [_ALL_MONTHS]
+        names = self._table_names(check.sources)
+        return sorted({month for name in names for month in self.lake.months(self.tables[name])})
+
+    def _made_from(self, check: Check, month: str) -> str:
+        """What changes with a check and with the files that it reads."""
+        asked = str(self.itwin_ids) if ASKED_FOR in check.sources else ""
+        stamps = (self._stamp(name, month) for name in self._table_names(check.sources))
+        return hashlib.md5("\0".join((self._text(check), asked, *stamps)).encode(), usedforsecurity=False).hexdigest()
+
+    def _stamp(self, name: str, month: str) -> str:
+        """What changes with a table's files."""
+        if (name, month) not in self.stamps:
+            table = self.tables[name]
+            files = self.lake.files(table) if month == _ALL_MONTHS else [self.lake.path(table, month)]
+            status = ((file.parent.name, file.stat()) for file in files if file.exists())
+            self.stamps[name, month] = " ".join(f"{of} {at.st_size} {at.st_mtime_ns}" for of, at in status)
+        return self.stamps[name, month]
+
+    def _table_names(self, sources: Iterable[str]) -> list[str]:
+        typed = [typed_table(job_type) for job_type in self.known.job_types] if TYPED_JOBS in sources else []
+        return [*(name for name in sources if name in self.tables), *typed]
+
+    def _text(self, check: Check) -> str:
+        if check.name not in self.texts:
+            types = ", ".join(quote(job_type) for job_type in self.known.job_types)
+            self.texts[check.name] = statement(f"checks/{check.name}").replace("$job_types", types)
+        return self.texts[check.name]
 
 
 def verify_agreement(lake: Lake, tables: Sequence[Table]) -> Verdict:
@@ -151,7 +291,7 @@ def verify_agreement(lake: Lake, tables: Sequence[Table]) -> Verdict:
             f"(SELECT count(*) FROM door.{table.name}) AS in_duckdb"
             for table in tables
         )
-        return _verdict(con, AGREEMENT, f"SELECT * FROM ({counts}) WHERE in_parquet <> in_duckdb")
+        return Verdict(AGREEMENT, *_offending(con, f"SELECT * FROM ({counts}) WHERE in_parquet <> in_duckdb"))
 
 
 def as_markdown(rows: pa.Table) -> str:
@@ -165,10 +305,15 @@ def as_markdown(rows: pa.Table) -> str:
     return "\n".join(lines)
 
 
-def _verdict(con: duckdb.DuckDBPyConnection, check: Check, text: str) -> Verdict:
+def _offending(con: duckdb.DuckDBPyConnection, text: str) -> tuple[int, pa.Table]:
+    """Return how many rows a SELECT has, and the first of them."""
     run(con, f"CREATE OR REPLACE TEMP TABLE offending AS {text}")
     count = int(run(con, "SELECT count(*) FROM offending")[0][0])
-    return Verdict(check, count, arrow(con, f"SELECT * FROM offending LIMIT {SHOWN}"))
+    return count, arrow(con, f"SELECT * FROM offending LIMIT {SHOWN}")
+
+
+def _as_text(rows: pa.Table) -> list[dict[str, str | None]]:
+    return [{name: None if value is None else str(value) for name, value in row.items()} for row in rows.to_pylist()]
 
 
 def _typed_jobs(known: Contract) -> str:

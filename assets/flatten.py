@@ -8,6 +8,7 @@ contract. Where the files lie is the lake's business, when it is done the caller
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from assets.each_month import each_month
 from warehouse.contract import PARTS, Contract, EnvelopeField, Field, TypedColumn, snake_case
 from warehouse.declaration import Table
 from warehouse.engine import arrow, load, month_connection, month_threads, run, side_by_side
+from warehouse.errors import Busy
 from warehouse.lake import Lake, Staging, copy_to, quote
 from warehouse.raw import raw_views
 from warehouse.sql import run_macros, statement, statements
@@ -41,6 +43,9 @@ MADE_FROM: Final = "made_from"
 
 REVISION: Final = "revision"
 """Footer key of a raw file: new whenever its rows are."""
+
+PYTHON_REVISION: Final = 1
+"""Raise it when Python, and neither a statement nor a function named in `_value_makers`, makes other values."""
 
 _CORE: Final = ("jobs", "job_references", "job_options", "job_states")
 _TYPED_VALUES: Final = {
@@ -78,25 +83,62 @@ class Flattened:
 def is_fresh(lake: Lake, month: str, known: Contract) -> bool:
     """Whether all flattened files of a month were made from its raw files as they are, by this contract and code."""
     wanted = made_from(lake, month, known)
-    return all(lake.metadata(table, month).get(MADE_FROM) == wanted for table in flattened_tables(known))
+    return all(_footer(lake, table, month).get(MADE_FROM) == wanted for table in flattened_tables(known))
 
 
 def made_from(lake: Lake, month: str, known: Contract) -> str:
     """What the flattened files of a month would be made from now."""
-    raw = [lake.metadata(table, month).get(REVISION, "-") for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS)]
-    return " ".join((*raw, known.digest, _code_digest()))
+    raw = [_footer(lake, table, month).get(REVISION, "-") for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS)]
+    return " ".join((*raw, known.digest, code_digest(known)))
+
+
+def stale_months(lake: Lake, known: Contract) -> list[str]:
+    """Return the months whose files this contract and code would make otherwise, or never made; the newest first.
+
+    The files of a month are put in place together: the footer of the last one stands for all of them.
+    """
+    tables = flattened_tables(known)
+    months = sorted({*lake.months(OBSERVATIONS), *lake.months(tables[-1])}, reverse=True)
+    return [month for month in months if not _looks_fresh(lake, month, tables, known)]
+
+
+def _looks_fresh(lake: Lake, month: str, tables: Sequence[Table], known: Contract) -> bool:
+    wanted = made_from(lake, month, known)
+    return _footer(lake, tables[-1], month).get(MADE_FROM) == wanted and all(
+        lake.path(table, month).exists() for table in tables
+    )
+
+
+def _footer(lake: Lake, table: Table, month: str) -> dict[str, str]:
+    """Return what a file's footer says; nothing where it cannot be read: nobody knows what that file was made from."""
+    try:
+        return lake.metadata(table, month)
+    except (OSError, pa.ArrowException):
+        return {}
 
 
 def flatten_months(
     lake: Lake, months: Sequence[str], known: Contract, tell: Callable[[str], None]
 ) -> Iterator[Flattened]:
-    """Flatten each month and yield what came of it, a failure included; months that are locked come last."""
+    """Flatten these months, then every other month that is stale; yield what came of each, a failure included.
+
+    Of these months those that are locked come last. Another month that is locked is left to the run that holds it.
+    """
 
     def one(month: str, wait_seconds: float) -> Flattened:
-        with lake.exclusive(month, wait_seconds=wait_seconds, on_wait=tell):
+        with lake.exclusive(month, wait_seconds=wait_seconds, on_wait=tell if wait_seconds else None):
             return flatten_month(lake, month, known)
 
-    return each_month(months, one, lambda month, error: Flattened(month, failure=error))
+    def failed(month: str, error: Exception) -> Flattened:
+        return Flattened(month, failure=error)
+
+    yield from each_month(months, one, failed)
+    others = [month for month in stale_months(lake, known) if month not in months]
+    if others:
+        tell(f"Made by another release or contract, or never flattened: {', '.join(others)}. They are flattened now.")
+    for done in each_month(others, one, failed, wait_seconds=0.0):
+        if not isinstance(done.failure, Busy):
+            yield done
 
 
 def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = False) -> Flattened:
@@ -377,7 +419,23 @@ def _put_in(template: str | None, params: list[str | None]) -> str | None:
 
 
 @cache
-def _code_digest() -> str:
-    """Changes with the statements, so that what an older release made is made anew."""
-    texts = (statement("macros"), *statements("flatten"))
-    return hashlib.md5("\n".join(texts).encode(), usedforsecurity=False).hexdigest()
+def code_digest(known: Contract) -> str:
+    """Return what changes with all that makes a flattened file, its raw rows and the contract apart."""
+    tables = flattened_tables(known)
+    parts = (
+        str(PYTHON_REVISION),
+        statement("macros"),
+        *statements("flatten"),
+        *_contract_macros(known),
+        repr(_DUCKDB_JSON_TYPES),
+        *(typed_select(job_type, known) for job_type in known.job_types),
+        *(f"{table.name}: {table.typed_select} ORDER BY {table.order}" for table in tables),
+        *(inspect.getsource(function) for function in _value_makers()),
+    )
+    return hashlib.md5("\0".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+
+def _value_makers() -> tuple[Callable[..., object], ...]:
+    """Return the functions that make values, or what statements join with: their source is part of the digest."""
+    of_contract = (Contract.mask, Contract.fields_of, Contract.typed_columns, _same_key, _field_row, _envelope_row)
+    return (*of_contract, _contract_tables, snake_case, _snake_names, _mended, _job_messages, _put_in)

@@ -74,6 +74,12 @@ def make_marts(
     return {mart.name: lake.row_count(mart.table) if mart.name in made else None for mart in marts}
 
 
+def mart_digest(mart: Mart) -> str:
+    """Return what changes with all that makes a mart, its sources and the time apart."""
+    columns = f"{mart.table.typed_select} ORDER BY {mart.table.order}"
+    return _digest([mart_macros(), *mart.step_sql.values(), mart.sql, mart.holds_sql or "", columns])
+
+
 class _Making:
     """The files of marts that are to be made: `staged` by mart and month, and what every file is made from."""
 
@@ -93,8 +99,7 @@ class _Making:
         """What a file would be made from. The walks are part of the time: every run adds some to them."""
         mart, month = piece
         timeless = [name for name in sorted(mart.reads) if not (mart.timely and name == WALKS.name)]
-        texts = (mart_macros(), *mart.step_sql.values(), mart.sql, mart.holds_sql or "")
-        parts = [*texts, *(self._version(self.tables[name], month) for name in timeless)]
+        parts = [mart_digest(mart), *(self._version(self.tables[name], month) for name in timeless)]
         footer = {MADE_FROM: _digest(parts)}
         if mart.timely:
             walks = self._version(WALKS, month) if WALKS.name in mart.reads else ""

@@ -6,10 +6,13 @@ several tables, for an event per table is what the UI needs and a step per table
 table names.
 """
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -28,20 +31,23 @@ from assets.checks import (
     verify,
     verify_agreement,
 )
-from assets.flatten import flatten_months
+from assets.flatten import code_digest, flatten_months, is_fresh
 from assets.landing import Landed
-from assets.marts import make_marts
+from assets.marts import make_marts, mart_digest
 from assets.plan import Plan
 from assets.sync import Synced, sync_months
+from assets.walk import Walk
 from warehouse.catalog import PUBLISH, Publish, publish
 from warehouse.contract import Contract, contract
 from warehouse.declaration import Table
 from warehouse.dictionary import write_dictionary
 from warehouse.errors import Busy
 from warehouse.explain import explain
+from warehouse.facts import facts, row_count, version
 from warehouse.failed_months import FailedMonth, MonthsFailed, Step, clear, failed_months, record
 from warehouse.lake import MARTS_LOCK, Lake
 from warehouse.marts.all import MARTS, all_tables
+from warehouse.sql import statements
 from warehouse.tables import (
     OBSERVATIONS,
     RAW_TABLES,
@@ -53,6 +59,11 @@ from warehouse.tables import (
 
 PUBLISHED = "history_duckdb"
 """Key of the asset that stands for the file `history.duckdb`."""
+
+COMPLETE_WALK = "complete_walk"
+"""Key of the asset that stands for the newest complete walk: a ledger is as fresh as that."""
+
+OWNERS = ("team:jobledger",)
 
 STALE = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=3))
 """A ledger that nobody refreshed for three hours is worth a look, for a day a fault."""
@@ -88,7 +99,13 @@ def build_assets(start_month: str, known: Contract | None = None) -> list[dg.Ass
     """All assets, with monthly partitions from `start_month` ('YYYY-MM') to the present month."""
     known = known or contract()
     months = dg.MonthlyPartitionsDefinition(start_date=start_month, fmt="%Y-%m", timezone="UTC", end_offset=1)
-    return [_raw_assets(months, known), _core_assets(months, known), _mart_assets(known), _published_asset(known)]
+    return [
+        _complete_walk(),
+        _raw_assets(months, known),
+        _core_assets(months, known),
+        _mart_assets(known),
+        _published_asset(known),
+    ]
 
 
 def build_last_check() -> dg.AssetChecksDefinition:
@@ -121,16 +138,61 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def asset_spec(table: Table, deps: Sequence[str] = ()) -> dg.AssetSpec:
-    """A table as an asset: key, group, description and columns come from its declaration."""
+def asset_spec(table: Table, code: str, deps: Sequence[str] = ()) -> dg.AssetSpec:
+    """A table as an asset: key, group, description and columns come from its declaration; `code` is what makes it."""
     return dg.AssetSpec(
         key=table.name,
         deps=list(deps),
         group_name=table.group,
         description=table.comment,
         kinds={"parquet", "duckdb"},
+        owners=OWNERS,
+        code_version=code_version(table.typed_select, code),
         metadata={"dagster/column_schema": column_schema(table)},
     )
+
+
+def code_version(*texts: str) -> str:
+    """Return what changes with the texts that make an asset."""
+    return hashlib.md5("\0".join(texts).encode(), usedforsecurity=False).hexdigest()[:12]
+
+
+def materialized(
+    context: dg.AssetExecutionContext, lake: Lake, tables: Sequence[Table]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Show tables as materialised, with their rows, files and version; each month of the run with its own.
+
+    Dagster keeps one data version for all months of a run: it is that of these months together.
+    """
+    asked = context.partition_keys if context.assets_def.partitions_def else None
+    of_tables = facts(lake, tables)
+    for table in tables:
+        found = of_tables[table.name]
+        mine = {of.month: of for of in found if asked is None or of.month in asked}
+        for month in asked or ():
+            of = mine.get(month)
+            place = {} if of is None else {"dagster/uri": _uri(lake.path(table, month)), "version": of.version}
+            shown = {"dagster/partition_row_count": of.rows if of else 0} | place
+            context.add_asset_metadata(shown, table.name, partition_key=month)
+        whole = {"dagster/row_count": row_count(found), "dagster/uri": _uri(lake.root / table.name)}
+        yield dg.MaterializeResult(
+            asset_key=table.name, metadata=whole, data_version=dg.DataVersion(version(mine.values()))
+        )
+
+
+def _uri(place: Path) -> str:
+    return place.absolute().as_uri()
+
+
+def _complete_walk() -> dg.AssetsDefinition:
+    spec = dg.AssetSpec(
+        key=COMPLETE_WALK,
+        group_name="raw",
+        description="The newest walk that came to its proven end. The ledger is as fresh as this.",
+        owners=OWNERS,
+        freshness_policy=STALE,
+    )
+    return dg.AssetsDefinition(specs=[spec])
 
 
 def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.AssetsDefinition:
@@ -138,7 +200,7 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
 
     @dg.multi_asset(
         name=RAW_STEP,
-        specs=[asset_spec(table) for table in tables],
+        specs=[asset_spec(table, "".join(statements("landing"))) for table in tables],
         check_specs=[check_spec(check) for check in RAW_CHECKS],
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -148,14 +210,19 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Walks each month for each iTwin and keeps what is new."""
         plan, lake = ledger.plan(context.log.info, config.accept_gone), ledger.lake()
+        complete: list[Walk] = []
         with ledger.api() as api:
             for done in sync_months(lake, api, context.partition_keys, known, plan, context.run.run_id):
                 context.log.info(summary(done))
                 note(lake, done.month, "walk", context.run.run_id, done.failure)
                 context.add_asset_metadata(synced_metadata(done), OBSERVATIONS.name, partition_key=done.month)
-        yield from (dg.MaterializeResult(asset_key=table.name) for table in tables)
+                complete += [walk for walk in done.landed.walks if walk.complete] if done.landed else []
+        if complete:
+            newest = max(walk.finished_at for walk in complete if walk.finished_at)
+            context.log_event(dg.AssetMaterialization(COMPLETE_WALK, metadata={"finished_at": newest.isoformat()}))
+        yield from materialized(context, lake, tables)
         by_name = {table.name: table for table in ledger_tables(known)}
-        yield from _check_results(verify(lake, RAW_CHECKS, context.partition_keys, by_name, known))
+        yield from _check_results(verify(lake, RAW_CHECKS, by_name, known, itwin_ids=plan.itwin_ids))
 
     return raw
 
@@ -166,7 +233,7 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
 
     @dg.multi_asset(
         name=CORE_STEP,
-        specs=[asset_spec(table, raw) for table in tables],
+        specs=[asset_spec(table, code_digest(known), raw) for table in tables],
         check_specs=[check_spec(check) for check in CORE_CHECKS],
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -174,24 +241,27 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
     def core(
         context: dg.AssetExecutionContext, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        """Flattens each month in one pass over its JSON, unless nothing changed."""
+        """Flatten each month of the run, unless nothing changed, and every month that is stale."""
         lake = ledger.lake()
         failed = failed_months(lake, [context.run.run_id])
         locked = {row.month for row in failed if row.error == Busy.__name__}  # it was waited for once: that will do
         months = [month for month in context.partition_keys if month not in locked]
-        whole: list[str] = []
+        unmade = locked
         for done in flatten_months(lake, months, known, context.log.info):
-            whole += [done.month] if done.failure is None else []
+            unmade |= set() if done.failure is None else {done.month}
             note(lake, done.month, "flatten", context.run.run_id, done.failure)
             if done.failure is not None:
                 context.log.error(f"{done.month}: FAILED: {explain(done.failure)}")
             elif done.made:
                 context.log.info(f"{done.month}: {done.rows['jobs']} jobs flattened")
-            for name, rows in done.rows.items():
-                context.add_asset_metadata({"dagster/partition_row_count": rows}, name, partition_key=done.month)
-        yield from (dg.MaterializeResult(asset_key=table.name) for table in tables)
+            if done.made and done.month not in context.partition_keys:
+                for name, rows in done.rows.items():
+                    shown = {"dagster/partition_row_count": rows}
+                    context.log_event(dg.AssetMaterialization(name, partition=done.month, metadata=shown))
+        yield from materialized(context, lake, tables)
         by_name = {table.name: table for table in ledger_tables(known)}
-        yield from _check_results(verify(lake, CORE_CHECKS, whole, by_name, known))
+        settled = partial(is_fresh, lake, known=known)
+        yield from _check_results(verify(lake, CORE_CHECKS, by_name, known, failed=unmade, settled=settled))
 
     return core
 
@@ -202,17 +272,20 @@ def _mart_assets(known: Contract) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="marts",
-        specs=[asset_spec(dictionary), *(asset_spec(mart.table, mart.reads) for mart in MARTS)],
+        specs=[
+            asset_spec(dictionary, known.digest),
+            *(asset_spec(mart.table, mart_digest(mart), mart.reads) for mart in MARTS),
+        ],
     )
     def marts(context: dg.AssetExecutionContext, ledger: LedgerResource) -> Iterator[dg.MaterializeResult[Any]]:
         """Makes the marts whose sources changed, and the data dictionary."""
         lake = ledger.lake()
         with lake.exclusive(MARTS_LOCK, on_wait=context.log.info):
-            rows: dict[str, int | None] = {dictionary.name: write_dictionary(lake, tables, known)}
-            rows |= make_marts(lake, MARTS, tables)
-        for name, count in rows.items():
-            metadata = {"made": count is not None} | ({} if count is None else {"dagster/row_count": count})
-            yield dg.MaterializeResult(asset_key=name, metadata=metadata)
+            write_dictionary(lake, tables, known)
+            made = make_marts(lake, MARTS, tables)
+        for name, rows in made.items():
+            context.add_asset_metadata({"made": rows is not None}, name)
+        yield from materialized(context, lake, (dictionary, *(mart.table for mart in MARTS)))
 
     return marts
 
@@ -226,7 +299,8 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
         group_name="published",
         description="history.duckdb, the door for SQL: a commented view, or table, for each table of the lake.",
         kinds={"duckdb"},
-        freshness_policy=STALE,
+        owners=OWNERS,
+        code_version=code_version(*(table.typed_select for table in tables)),
     )
 
     @dg.multi_asset(name="publish", specs=[spec], check_specs=[check_spec(AGREEMENT)])
@@ -238,7 +312,7 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
         with lake.exclusive(PUBLISH, on_wait=context.log.info):
             place = publish(lake, tables, ledger.how_to_publish())
             verdict = verify_agreement(lake, tables)
-        metadata = {"path": dg.MetadataValue.path(str(place)), "tables": len(tables)}
+        metadata = {"path": dg.MetadataValue.path(str(place)), "dagster/uri": _uri(place), "tables": len(tables)}
         yield dg.MaterializeResult(asset_key=PUBLISHED, metadata=metadata)
         yield from _check_results([verdict])
 

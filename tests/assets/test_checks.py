@@ -85,34 +85,92 @@ BROKEN: dict[str, Mapping[str, Sequence[dict[str, Any]]]] = {
 }
 
 
-def keep(data: Path, rows: Mapping[str, Sequence[dict[str, Any]]]) -> Lake:
+def keep(data: Path, rows: Mapping[str, Sequence[dict[str, Any]]], month: str = MONTH) -> Lake:
     lake = Lake(data)
-    with lake.exclusive(MONTH) as staging:
+    with lake.exclusive(month) as staging:
         for name, table in TABLES.items():
             if table.monthly:
-                staging.write(table, MONTH, pa.Table.from_pylist(list(rows.get(name, ())), schema=table.arrow_schema))
+                staging.write(table, month, pa.Table.from_pylist(list(rows.get(name, ())), schema=table.arrow_schema))
         staging.commit()
     return lake
 
 
 def test_on_a_sound_ledger_every_check_holds(tmp_path: Path) -> None:
-    verdicts = verify(keep(tmp_path, SOUND), CHECKS.values(), [MONTH], TABLES, contract())
+    verdicts = verify(keep(tmp_path, SOUND), list(CHECKS.values()), TABLES, contract())
     assert {verdict.check.name: verdict.offending for verdict in verdicts if not verdict.holds} == {}
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.name)
 def test_a_broken_ledger_is_told_with_its_rows(check: Check, tmp_path: Path) -> None:
     lake = keep(tmp_path, {**SOUND, **BROKEN[check.name]})
-    (verdict,) = verify(lake, [check], [MONTH], TABLES, contract())
+    (verdict,) = verify(lake, [check], TABLES, contract())
     assert verdict.offending >= 1
     shown = as_markdown(verdict.rows).splitlines()
     assert len(shown) == 2 + verdict.offending
 
 
-def test_a_check_looks_only_at_the_months_that_it_is_given(tmp_path: Path) -> None:
-    lake = keep(tmp_path, {**SOUND, **BROKEN["job_ids_are_unique"]})
-    (verdict,) = verify(lake, [CHECKS["job_ids_are_unique"]], ["2025-12"], TABLES, contract())
-    assert verdict.holds
+def found(lake: Lake, name: str, **more: Any) -> list[dict[str, Any]]:
+    """The rows that a check shows."""
+    (verdict,) = verify(lake, [CHECKS[name]], TABLES, contract(), **more)
+    return verdict.rows.to_pylist()
+
+
+def test_a_check_is_red_as_long_as_what_it_found_is_there(tmp_path: Path) -> None:
+    keep(tmp_path, {**SOUND, "jobs": [{"job_id": "a", "units": -1.0}]})
+    lake = keep(tmp_path, SOUND, "2026-02")
+    of_january = [{"month": MONTH, "job_id": "a", "type": None, "units": "-1.0", "units_source": None}]
+    assert found(lake, "units_are_not_negative") == of_january
+    keep(tmp_path, {**SOUND, "jobs": [{"job_id": "b", "units": -2.0}]}, "2026-02")
+    assert [row["month"] for row in found(lake, "units_are_not_negative")] == ["2026-02", MONTH]
+    keep(tmp_path, SOUND, "2026-02")
+    assert found(lake, "units_are_not_negative") == of_january
+    keep(tmp_path, SOUND)
+    assert found(lake, "units_are_not_negative") == []
+
+
+def test_a_month_that_did_not_change_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(tmp_path, {**SOUND, **BROKEN["units_are_not_negative"]})
+    lake = keep(tmp_path, SOUND, "2026-02")
+    before = verify(lake, list(CHECKS.values()), TABLES, contract())
+    monkeypatch.setattr("assets.checks.connection", lambda: pytest.fail("the lake was read"))
+    assert verify(lake, list(CHECKS.values()), TABLES, contract()) == before
+
+
+def test_a_check_whose_statement_changed_looks_at_every_month_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = keep(tmp_path, SOUND)
+    assert found(lake, "units_are_not_negative") == []
+    monkeypatch.setattr("assets.checks.statement", lambda name: "SELECT job_id FROM jobs ORDER BY job_id")
+    assert found(lake, "units_are_not_negative") == [{"month": MONTH, "job_id": name} for name in "ab"]
+
+
+def test_a_month_whose_tables_are_not_made_yet_keeps_its_last_verdict(tmp_path: Path) -> None:
+    lake = keep(tmp_path, {**SOUND, **BROKEN["every_input_output_and_option_is_in_the_tables"]})
+    name = "every_input_output_and_option_is_in_the_tables"
+    before = found(lake, name)
+    assert len(before) == 1
+    keep(tmp_path, SOUND)
+    assert found(lake, name, settled=lambda month: month != MONTH) == before
+    assert found(lake, name) == []
+
+
+def test_a_job_that_stands_in_two_months_is_told_whichever_of_them_changed_last(tmp_path: Path) -> None:
+    keep(tmp_path, SOUND)
+    moved = {"job_id": "a", "created_at": datetime(2026, 2, 1, tzinfo=UTC), "observed_at": LATER}
+    lake = keep(tmp_path, {"observations": [moved], "jobs": [moved]}, "2026-02")
+    for name in ("a_job_is_in_one_month", "job_ids_are_unique"):
+        assert [(row["month"], row["job_id"]) for row in found(lake, name)] == [("2026-02", "a")]
+
+
+def test_an_itwin_that_is_no_longer_asked_for_is_forgotten(tmp_path: Path) -> None:
+    cut = {"walk_id": "1", "itwin_id": "left", "created_from": CREATED, "finished_at": LATER, "complete": False}
+    lake = keep(tmp_path, {"walks": [cut]})
+    red = [{"month": MONTH, "itwin_id": "left", "finished_at": "2026-01-06 00:00:00+00:00", "error": None}]
+    assert found(lake, "walks_are_complete", itwin_ids=["stays", "left"]) == red
+    assert found(lake, "walks_are_complete", itwin_ids=["stays"]) == []
+    assert found(lake, "walks_are_complete") == []
+    assert found(lake, "walks_are_complete", itwin_ids=["left"]) == red
 
 
 def test_a_file_that_changed_behind_the_door_s_tables_is_told(tmp_path: Path) -> None:

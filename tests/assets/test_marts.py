@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,20 @@ def test_every_mart_is_made_again_after_its_macros_changed(tmp_path: Path, monke
     made(lake)
     monkeypatch.setattr("assets.marts.mart_macros", lambda: "-- Changed.\n" + mart_macros())
     assert made(lake) == {mart.name for mart in MARTS}
+
+
+def test_a_mart_is_made_again_after_the_declared_type_of_a_column_changed(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    write_jobs(lake, [finished(number) for number in range(30)])
+    write_walk(lake, AS_OF)
+    made(lake)
+    (old,) = [mart for mart in MARTS if mart.name == "units_by_month"]
+    columns = tuple(replace(row, type="DOUBLE") if row.name == "jobs" else row for row in old.table.columns)
+    new = replace(old, table=replace(old.table, columns=columns))
+    marts = [new if mart is old else mart for mart in MARTS]
+    rows = make_marts(lake, marts, TABLES | {new.name: new.table})
+    assert "units_by_month" in {name for name, count in rows.items() if count is not None}
+    assert {pq.read_schema(file).field("jobs").type for file in lake.files(new.table)} == {pa.float64()}
 
 
 def test_without_open_jobs_time_makes_again_only_the_forecast(tmp_path: Path) -> None:

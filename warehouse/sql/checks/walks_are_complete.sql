@@ -1,9 +1,11 @@
--- Grain: month and iTwin whose newest walk is not complete.
-SELECT strftime(created_from, '%Y-%m') AS month, itwin_id, finished_at, error
+-- Grain: iTwin of a month whose newest walk is not complete.
+-- Leaves out: iTwins that walks no longer ask for, which no walk can complete any more.
+SELECT w.itwin_id, w.finished_at, w.error
 FROM (
     SELECT *
     FROM walks
-    QUALIFY row_number() OVER (PARTITION BY created_from, itwin_id ORDER BY finished_at DESC) = 1
-)
-WHERE NOT complete
-ORDER BY month DESC, itwin_id
+    QUALIFY row_number() OVER (PARTITION BY itwin_id ORDER BY finished_at DESC) = 1
+) AS w
+INNER JOIN asked_for AS a ON a.itwin_id IS NOT DISTINCT FROM w.itwin_id
+WHERE NOT w.complete
+ORDER BY w.itwin_id
