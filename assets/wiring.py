@@ -130,7 +130,7 @@ def column_schema(table: Table) -> dg.TableSchema:
             dg.TableColumn(
                 name=column.name,
                 type=column.type,
-                description=column.meaning + (f" [{column.unit}]" if column.unit else ""),
+                description=column.comment,
                 constraints=dg.TableColumnConstraints(unique=table.key == (column.name,)),
             )
             for column in table.columns

@@ -1,6 +1,7 @@
 """The ledger of the docs, a world of the sandbox up to a fixed instant, and the pages that are made from it.
 
-`python -m tests.docs_ledger --write` writes the answers into docs/questions.md, and docs/tables.md, anew.
+`python -m tests.docs_ledger --write` writes docs/tables.md, the heads of the marts' statements and the answers in
+docs/questions.md anew.
 """
 
 from __future__ import annotations
@@ -33,11 +34,16 @@ from warehouse.dictionary import write_dictionary
 from warehouse.engine import arrow, connection
 from warehouse.lake import Lake
 from warehouse.marts.all import MARTS, all_tables
+from warehouse.marts.heads import write_heads
 from warehouse.tables_page import tables_page
 
 ROOT: Final = Path(__file__).parents[1]
 QUESTIONS: Final = ROOT / "docs" / "questions.md"
 TABLES: Final = ROOT / "docs" / "tables.md"
+HEADS_TO_COME: Final = {mart.name for mart in MARTS} - {"hourly_load", "open_jobs", "unit_forecast"}
+"""Marts whose statements have still a head of their own. The set only shrinks."""
+
+HEADED: Final = tuple(mart for mart in MARTS if mart.name not in HEADS_TO_COME)
 NOW: Final = datetime(2026, 3, 20, 12, tzinfo=UTC)
 SYNCS: Final = tuple(NOW.replace(day=day) for day in (16, 18, 19, 20))
 """When the ledger was synced: all months at first, then the newest, so that something changed in between."""
@@ -163,14 +169,15 @@ def _shown(value: Any) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Writes the answers and the tables' page anew."""
+    """Write anew what is made from declarations and answers."""
     if list(arguments) != ["--write"]:
         print("Usage: python -m tests.docs_ledger --write", file=sys.stderr)
         return 2
+    TABLES.write_text(tables(), encoding="utf-8")
+    write_heads(HEADED)
     with tempfile.TemporaryDirectory() as folder:
         written = with_answers(QUESTIONS.read_text(encoding="utf-8"), build(Path(folder)))
     QUESTIONS.write_text(written, encoding="utf-8")
-    TABLES.write_text(tables(), encoding="utf-8")
     return 0
 
 

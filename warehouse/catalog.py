@@ -83,8 +83,7 @@ def _put(con: duckdb.DuckDBPyConnection, lake: Lake, table: Table, how: Publish)
     run(con, f"CREATE {kind} door.{table.name} AS SELECT {table.typed_select} FROM {_source(lake, table)}")
     run(con, f"COMMENT ON {kind} door.{table.name} IS {quote(table.comment)}")
     for column in table.columns:
-        unit = f" [{column.unit}]" if column.unit else ""
-        run(con, f'COMMENT ON COLUMN door.{table.name}."{column.name}" IS {quote(column.meaning + unit)}')
+        run(con, f'COMMENT ON COLUMN door.{table.name}."{column.name}" IS {quote(column.comment)}')
 
 
 def _source(lake: Lake, table: Table) -> str:

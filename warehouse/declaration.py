@@ -1,7 +1,7 @@
 """How a table is declared: once, with its types, units, meanings, grain and key.
 
 Arrow schemas, DuckDB comments, Dagster column schemas and the data dictionary all derive from these declarations.
-What the tables are stands in `tables.py` and `mart_tables.py`.
+What the tables are stands in `tables.py` and, for the marts, in the modules of `marts`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ class Column:
     type: ColumnType
     meaning: str
     unit: str | None = None
+
+    @property
+    def comment(self) -> str:
+        """What DuckDB and Dagster show of the column."""
+        return self.meaning + (f" [{self.unit}]" if self.unit else "")
 
 
 @dataclass(frozen=True)

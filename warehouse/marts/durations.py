@@ -62,10 +62,12 @@ DURATION_STATS: Final = Table(
 HOURLY_LOAD: Final = Table(
     name="hourly_load",
     group="marts",
-    meaning="How many jobs came, started and ended in each hour, and how many waited and ran. Open jobs count until "
-    "as_of (vanished ones until vanished_at), known ends as they are. Left out: hours in which all is zero, waits and "
-    "runs whose end is not known, and hours more than a day after the newest observation and as_of, or more than ten "
-    "years before that observation. The hours of a job sum to its durations, to the microsecond.",
+    meaning="How many jobs came, started and ended in each UTC hour, and how many waited and ran. A job waits from its "
+    "creation to its start (or to its end, if it never started) and runs from its start to its end; one that is open "
+    "does so until as_of, or until vanished_at where it vanished. Each hour holds the part of a wait or run that lies "
+    "in it, so the hours of a job sum to its durations, to the microsecond. Ends that are known count as they are, "
+    "behind as_of too. Leaves out waits and runs whose end is not known, or that would end before they began; hours "
+    "more than a day after as_of and the newest observation, and more than ten years before that observation.",
     grain="UTC hour and type in which something is not zero",
     key=("hour", "type"),
     monthly=False,
@@ -86,7 +88,8 @@ OPEN_JOBS: Final = Table(
     name="open_jobs",
     group="marts",
     meaning="The jobs that wait or run, how long they have been in their state as of the newest complete walk, and "
-    "whether that is unusual for their type. Left out: jobs that vanished. Ages are null before a complete walk.",
+    "whether that is unusual: longer than three times what 95 % of the finished jobs of the type spent in the phase, "
+    "the queue or the run. Leaves out jobs that vanished. Ages are null before a complete walk.",
     grain="open job that did not vanish",
     key=("job_id",),
     monthly=False,
@@ -116,7 +119,9 @@ OPEN_JOBS: Final = Table(
         Column(
             "last_seen_at",
             "TIMESTAMPTZ",
-            "End of the newest complete walk that covered it, or changed_at where that is later or there is none",
+            "End of the newest complete walk that covered it (its window holds the job, and it walked the job's iTwin; "
+            "or it walked the caller's own jobs, and such a walk has shown the job before), or changed_at where that "
+            "is later or there is none",
         ),
     ),
 )

@@ -42,11 +42,12 @@ UNIT_FORECAST: Final = Table(
     group="marts",
     monthly=False,
     meaning="The units that the current month will have cost, from what is known so far, the open jobs and the "
-    "weekdays of the last eight weeks, and in 'backtest' rows what the same method would have said at day "
-    "7, 14 and 21 of up to 24 months that are over. A job counts in the month of its creation. Counts one "
-    "kind of units alone (units_source: that of most jobs with units of the last eight weeks). A backtest "
-    "takes units as they are known today, of the jobs that had ended by its day. Leaves out jobs created "
-    "after the day of as_of, iTwins without jobs in those weeks, and backtests of the ledger's first two months.",
+    "weekdays of the last eight weeks; and in 'backtest' rows what the same method would have said at the end of day "
+    "7, 14 and 21 of up to 24 months that are over. A job counts in the month of its creation. Counts one kind of "
+    "units alone: the one that most jobs with units carry of those created in the eight weeks before as_of. A backtest "
+    "takes units as they are known today, of the jobs that had ended by its day. Leaves out jobs created after the day "
+    "of as_of, iTwins without jobs in those weeks, and backtests of the ledger's first two months (the month before "
+    "them is not whole). No rows before a complete walk, nor where no job has units.",
     grain="kind, month of creation, iTwin (or 'all') and day up to which jobs are counted",
     key=("kind", "month", "itwin_id", "day"),
     columns=(
@@ -60,16 +61,29 @@ UNIT_FORECAST: Final = Table(
         Column("with_units", "BIGINT", "Those of them that have units of this kind", "jobs"),
         Column("units_so_far", "DOUBLE", "Units of the month's jobs that were known by then", "units"),
         Column("open_jobs", "BIGINT", "Jobs of the month that were open then and show no units", "jobs"),
-        Column("open_units", "DOUBLE", "What they usually cost: for each the mean of its type", "units"),
+        Column(
+            "open_units",
+            "DOUBLE",
+            "What these should cost: for each the mean of the jobs of its type that ended in the eight weeks before, "
+            "those without units counted as 0",
+            "units",
+        ),
         Column(
             "remaining_units",
             "DOUBLE",
-            "Expected of the days that were left; null with under 7 days of history",
+            "What the days that are left should cost (of a day that is not over, the part that is left): for each the "
+            "mean of its weekday over the eight weeks before; null with under 7 days of history",
             "units",
         ),
         Column("expected_units", "DOUBLE", "The month's total as expected: the sum of the three", "units"),
-        Column("low_units", "DOUBLE", "Lower end of the 80 % interval; null with under 14 days of history", "units"),
-        Column("high_units", "DOUBLE", "Upper end of the 80 % interval; null with under 14 days of history", "units"),
+        Column(
+            "low_units",
+            "DOUBLE",
+            "Lower end of the 80 % interval: 1.2816 standard deviations, or, where six or more backtests of months "
+            "before missed by more, as wide as held 80 % of them; null with under 14 days of history",
+            "units",
+        ),
+        Column("high_units", "DOUBLE", "Upper end of the 80 % interval; null where low_units is", "units"),
         Column("last_month_units", "DOUBLE", "Total of the month before as known then: a naive forecast", "units"),
         Column("run_rate_units", "DOUBLE", "units_so_far stretched to the whole month: a naive forecast", "units"),
         Column("actual_finished", "BIGINT", "Jobs of the month that ended; null in a forecast", "jobs"),

@@ -1,14 +1,14 @@
--- hourly_load: how many jobs came, started and ended in each UTC hour, and how many waited and ran.
--- Grain: UTC hour and type; only rows in which something is not zero.
--- Counts: a job waits from its creation to its start (or to its end, if it never started) and runs from its start to
---   its end, half-open. A job that still waits or runs does so until as_of, or until vanished_at where it vanished
---   while open. Each hour holds the part of the wait and run that lies in it, so the hours of a job sum to its
---   durations, exactly: microseconds are summed as integers and become seconds at the end.
--- Leaves out: the wait or run whose end is not known (a terminal state without ended_at; open jobs before there is an
---   as_of), and one that would end before it began; hours more than a day after as_of and the newest observation, and
---   more than ten years before that observation.
+-- hourly_load: How many jobs came, started and ended in each UTC hour, and how many waited and ran. A job waits from
+--   its creation to its start (or to its end, if it never started) and runs from its start to its end; one that is open
+--   does so until as_of, or until vanished_at where it vanished. Each hour holds the part of a wait or run that lies in
+--   it, so the hours of a job sum to its durations, to the microsecond. Ends that are known count as they are, behind
+--   as_of too. Leaves out waits and runs whose end is not known, or that would end before they began; hours more than a
+--   day after as_of and the newest observation, and more than ten years before that observation. One row per UTC hour
+--   and type in which something is not zero. Key: hour, type.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 -- How: nothing is made per job and hour. Where a wait begins, one more job waits at the start of the next full hour,
 --   and the rest of the hour until then is added to what jobs waited in it; where it ends, both are taken away.
+--   Microseconds are summed as integers and become seconds at the end.
 WITH bounds AS (
     SELECT
         hour_number(max(jobs.changed_at)) - 10 * 366 * 24 AS first_hour,

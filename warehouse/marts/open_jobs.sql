@@ -1,12 +1,8 @@
--- open_jobs: the jobs that wait or run, and whether that is longer than usual.
--- Grain: open job that did not vanish.
--- Counts: age is as_of minus the best known begin of its state: started_at for Active, created_at for Queued, else when
---   polling first saw the state. Usual is the time that finished jobs of the type spent in the phase: the queue for a
---   job that did not start, the run for one that did (or is Active).
--- Leaves out: finished and vanished jobs. is_stuck is null where fewer than 20 finished jobs tell what is usual. Ages
---   are null before there is an as_of. A walk counts as having seen a job if it was complete, its window holds the
---   job, and it walked the job's iTwin; a walk of the caller's own jobs counts if such a walk has shown a version of
---   the job.
+-- open_jobs: The jobs that wait or run, how long they have been in their state as of the newest complete walk, and
+--   whether that is unusual: longer than three times what 95 % of the finished jobs of the type spent in the phase, the
+--   queue or the run. Leaves out jobs that vanished. Ages are null before a complete walk. One row per open job that
+--   did not vanish. Key: job_id.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 WITH open_now AS (
     SELECT
         job_id,

@@ -1,18 +1,12 @@
--- unit_forecast: what the current month will have cost, and what the same method would have said of months that are
---   over.
--- Grain: kind ('forecast' or 'backtest'), month of creation (UTC), iTwin ('all' for all together) and day of the
---   month: in a forecast the day of as_of, which is not over; in a backtest the days 7, 14 and 21, whole.
--- Counts: one kind of units: the one that most jobs with units carry of those created in the eight weeks before
---   as_of.
---   units_so_far: of the month's jobs that had ended by the cut (and of open ones that show units already).
---   open_units: for each of the month's jobs that was open at the cut, the mean of the jobs of its type that ended in
---   the eight weeks before, those without units counted as 0.
---   remaining_units: for each day that is left of the month (of today, the part that is left), the mean of the same
---   weekday over the eight weeks before. expected_units is the sum of the three.
---   low_units to high_units hold the month's total with 80 %: 1.2816 standard deviations, where days are independent
---   with the variance of their weekday, and the error of the weekday's mean and the spread of the open jobs are added.
---   Where backtests of six or more cuts in months before missed more, it is as wide as held 80 % of them.
---   A backtest takes units as they are known today, of the jobs that had ended by its cut.
+-- unit_forecast: The units that the current month will have cost, from what is known so far, the open jobs and the
+--   weekdays of the last eight weeks; and in 'backtest' rows what the same method would have said at the end of day 7,
+--   14 and 21 of up to 24 months that are over. A job counts in the month of its creation. Counts one kind of units
+--   alone: the one that most jobs with units carry of those created in the eight weeks before as_of. A backtest takes
+--   units as they are known today, of the jobs that had ended by its day. Leaves out jobs created after the day of
+--   as_of, iTwins without jobs in those weeks, and backtests of the ledger's first two months (the month before them is
+--   not whole). No rows before a complete walk, nor where no job has units. One row per kind, month of creation, iTwin
+--   (or 'all') and day up to which jobs are counted. Key: kind, month, itwin_id, day.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 -- How: in steps, each a file of its own: unit_forecast_days, _cuts, _itwin_days, _to_come and _months. Here the interval
 --   and the errors are added: what the days do not tell (growth, a holiday) shows in how far the backtests of the months
 --   before missed.
