@@ -27,7 +27,7 @@ from assets.records import RecordFile
 from assets.walk import Walk
 from warehouse.contract import Contract
 from warehouse.engine import connection, run
-from warehouse.lake import Lake, Staging, quote
+from warehouse.lake import Lake, Staging, parquet_files, quote
 from warehouse.months import month_of, window
 from warehouse.sql import run_macros, statement
 
@@ -241,7 +241,7 @@ def _by_month(file: Path, known: Contract) -> Mapping[str, Path]:
         run(
             con,
             statement("landing/by_month")
-            .replace("$records", f"read_parquet({quote(str(file))})")
+            .replace("$records", f"read_parquet({parquet_files([file])}, hive_partitioning = false)")
             .replace("$present", quote(month_of(datetime.now(UTC)))),
         )
         for (month,) in run(con, "SELECT DISTINCT month FROM records ORDER BY month"):

@@ -23,7 +23,7 @@ from assets.walk import Walk
 from warehouse.contract import Contract
 from warehouse.declaration import Table
 from warehouse.engine import load, month_connection, run
-from warehouse.lake import Lake, Staging, copy_to, quote
+from warehouse.lake import Lake, Staging, copy_to, parquet_files, quote
 from warehouse.months import Window
 from warehouse.raw import raw_views
 from warehouse.sql import run_macros, statement
@@ -176,8 +176,8 @@ def _open(con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, known: Con
 def _show(con: duckdb.DuckDBPyConnection, files: Sequence[Path], window: Window) -> None:
     """Reads the records that the run was shown."""
     if files:
-        names = ", ".join(quote(str(file)) for file in files)
-        read = f"read_parquet([{names}], filename = 'file', file_row_number = true)"
+        options = "filename = 'file', file_row_number = true, hive_partitioning = false"
+        read = f"read_parquet({parquet_files(files)}, {options})"
         run(con, f"CREATE OR REPLACE VIEW shown AS SELECT * RENAME (file_row_number AS line) FROM {read}")
     else:
         place = [pa.field("file", pa.string()), pa.field("line", pa.int64())]

@@ -122,7 +122,7 @@ class _Making:
         months = [month] if month or not table.monthly else self._months(table)
         places = [self.staged.get((name, found)) or self.lake.path(table, found) for found in months]
         files = [place for place in places if place.exists()]
-        _view(con, name, parquet_source(files) if files else f"({table.empty_select})")
+        _view(con, name, parquet_source(table, files))
 
     def _write(self, con: duckdb.DuckDBPyConnection, piece: _Piece) -> None:
         with side_by_side(con) as own:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
 from assets.flatten import flatten_month
 from assets.marts import make_marts
 from warehouse.contract import Contract
@@ -76,12 +74,9 @@ def _files(lake: Lake, table: Table, month: str | None) -> list[Path]:
 
 def _compare(difference: Difference, table: Table, before: str, after: str) -> None:
     with connection() as con:
-        shared = _common_columns(con, table, before)
-        new = [name for name in table.column_names if name not in shared]
         parts = {
             "$key": ", ".join(table.key),
-            "$shared": ", ".join(_comparable(table, shared)),
-            "$filled": " OR ".join(f"{name} IS NOT NULL" for name in new) or "false",
+            "$columns": ", ".join(_comparable(table)),
             "$before": before,
             "$after": after,
             "$same_key": " AND ".join(f"o.{name} IS NOT DISTINCT FROM n.{name}" for name in table.key),
@@ -96,13 +91,6 @@ def _compare(difference: Difference, table: Table, before: str, after: str) -> N
     difference.changed += changed
 
 
-def _comparable(table: Table, names: Sequence[str]) -> list[str]:
+def _comparable(table: Table) -> list[str]:
     """The columns as they are compared: of a double to 3 places, for its last bits depend on the order of adding."""
-    types = {column.name: column.type for column in table.columns}
-    return [f"round({name}, 3)" if types[name] == "DOUBLE" else name for name in names]
-
-
-def _common_columns(con: duckdb.DuckDBPyConnection, table: Table, before: str) -> list[str]:
-    """The columns that the table had before too: an older release may have had fewer."""
-    had = {row[0] for row in run(con, f"DESCRIBE SELECT * FROM {before}")}
-    return [name for name in table.column_names if name in had]
+    return [f"round({column.name}, 3)" if column.type == "DOUBLE" else column.name for column in table.columns]

@@ -10,7 +10,6 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -20,34 +19,21 @@ from rich.table import Table as Grid
 from assets.replay import replay
 from pipelines.console import err
 from pipelines.settings import Settings
+from warehouse import query
 from warehouse.catalog import door, is_duckdb, publish
 from warehouse.catalog import export as export_file
 from warehouse.contract import contract
 from warehouse.dictionary import write_dictionary
-from warehouse.engine import arrow, connection
-from warehouse.errors import JobledgerError, WrongUsage
+from warehouse.errors import WrongUsage
 from warehouse.failed_months import failed_months
 from warehouse.lake import Lake
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.sql import statement
 
 
-def query(data: Path, text: str) -> pa.Table:
-    """The rows that a query on the ledger gives. Raises WrongUsage where there is no ledger, or for what is no
-    query.
-    """
-    place = door(data)
-    _refuse_missing(place)
-    with connection(place, read_only=True) as con:
-        try:
-            return arrow(con, text)
-        except (duckdb.Error, AttributeError) as error:
-            raise WrongUsage(f"The query does not work: {error}") from None
-
-
 def answer(data: Path, text: str, form: str, out: BinaryIO) -> None:
     """Writes the answer to a query as a table for people, or as csv, json (a list of objects) or parquet."""
-    rows = query(data, text)
+    rows = query.rows(text, data)
     if form == "parquet":
         buffer = BytesIO()
         pq.write_table(rows, buffer)
@@ -77,8 +63,7 @@ def grid(rows: pa.Table, title: str | None = None) -> Grid:
 def show_status(settings: Settings, console: Console | None = None) -> None:
     """Walks, coverage, open jobs, rejected records and drift, on one screen."""
     console = console or Console(width=None if sys.stdout.isatty() else 140)
-    place = door(settings.data)
-    _refuse_missing(place)
+    lake, place = Lake(settings.data), query.existing_door(settings.data)
     console.print(f"Ledger: {place}", highlight=False)
     for title, name in (
         ("Walks: months by completeness, newest first", "walks"),
@@ -87,11 +72,11 @@ def show_status(settings: Settings, console: Console | None = None) -> None:
         ("Rejected records by reason", "rejects"),
         ("Contract drift: what differs from the contract", "drift"),
     ):
-        rows = query(settings.data, statement(f"status/{name}"))
+        rows = query.rows(statement(f"status/{name}"), settings.data)
         console.print()
         console.print(grid(rows, title) if rows.num_rows else f"{title}: none", highlight=False)
     console.print()
-    _show_failed_months(Lake(settings.data), console)
+    _show_failed_months(lake, console)
 
 
 def _show_failed_months(lake: Lake, console: Console) -> None:
@@ -138,16 +123,6 @@ def _refuse_foreign(file: Path, own: Path) -> None:
         raise WrongUsage(f"{file} is a folder; name a file in it, for example {file / 'history.duckdb'}.")
     if file.exists() and not (file.is_file() and is_duckdb(file)):
         raise WrongUsage(f"{file} is there and no DuckDB file: an export replaces nothing else. Name another file.")
-
-
-def _refuse_missing(place: Path) -> None:
-    """Raise WrongUsage if there is no ledger, and JobledgerError if something else is in the door's place."""
-    if not place.exists():
-        raise WrongUsage(f"There is no ledger at {place}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
-    if not is_duckdb(place):
-        raise JobledgerError(
-            f"{place} is empty or no DuckDB file. `jobledger sync` or `jobledger replay` puts a right one there."
-        )
 
 
 def _shown(value: Any) -> str:

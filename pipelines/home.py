@@ -12,11 +12,12 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines.settings import Settings
+from warehouse.paths import sqlite_folder
 
 
 def dagster_home(data: Path) -> Path:
     """DAGSTER_HOME of a data folder, made with its `dagster.yaml` if it is not there yet."""
-    home = (data / "dagster").resolve()
+    home = sqlite_folder(data / "dagster")
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         with resources.as_file(resources.files("pipelines").joinpath("dagster.yaml")) as file:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import os
 import re
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dotenv import dotenv_values
@@ -21,12 +21,13 @@ from dotenv import dotenv_values
 from assets.api.filters import plain_id
 from warehouse.engine import MEMORY_SETTING
 from warehouse.errors import WrongUsage
+from warehouse.files import SHARED_SETTING, make_folder
+from warehouse.lake import Lake
 from warehouse.months import month_of, window
+from warehouse.paths import plain, sqlite_folder
 
 if TYPE_CHECKING:
     from assets.api.client import Client
-
-SHARED_SETTING: Final = "JOBLEDGER_SHARED"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,18 @@ def _start(text: str) -> str:
     return text
 
 
+def _data_folder(text: str) -> Path:
+    try:
+        folder = Path(text).expanduser()
+    except RuntimeError:
+        raise WrongUsage(f"{text!r} begins with the home of a user that this machine does not know.") from None
+    if os.environ.get("DAGSTER_HOME"):
+        plain(folder)
+    else:
+        sqlite_folder(folder / "dagster")
+    return folder
+
+
 def _memory(text: str) -> str:
     if text and not re.fullmatch(r"(?i)0*[1-9][0-9]*(\.[0-9]+)? *([KMGT]i?B)", text):
         raise WrongUsage(f"{text!r} is no size; write a number and a unit, for example 2GB.")
@@ -108,7 +121,7 @@ def _dagster_home(text: str) -> str:
         raise WrongUsage(f"{text} is relative; write the whole path, {Path(text).resolve()}, or unset it.")
     if not Path(text).is_dir():
         raise WrongUsage(f"there is no folder {text}; make it, or unset DAGSTER_HOME.")
-    return text
+    return str(sqlite_folder(Path(text)))
 
 
 SETTINGS: Final = (
@@ -122,7 +135,7 @@ SETTINGS: Final = (
     Setting("ITWIN_REQUESTS_PER_HOUR", "5000", _number),
     Setting("ITWIN_ANSWER_SECONDS", "120", _positive),
     Setting("ITWIN_ANSWER_MEGABYTES", "256", _positive),
-    Setting("JOBLEDGER_DATA", "data", Path),
+    Setting("JOBLEDGER_DATA", "data", _data_folder),
     Setting("JOBLEDGER_START", "2025-01", _start),
     Setting("JOBLEDGER_PUBLISH", "views", _one_of("views", "tables")),
     Setting("JOBLEDGER_KEEP_RUNS_DAYS", "90", _days),
@@ -224,12 +237,11 @@ def start_month(environ: Mapping[str, str] | None = None) -> str:
 
 
 def prepare_data(settings: Settings) -> None:
-    """Make the data folder; raise WrongUsage if it cannot be written."""
+    """Make the data folder; raise WrongUsage if it cannot be written, NewerLedger if a newer release wrote it."""
     try:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        probe = settings.data / f".writable.{uuid.uuid4().hex}"
-        probe.touch()
-        probe.unlink()
+        data = Lake(settings.data).data
+        with TemporaryFile(dir=make_folder(data)):
+            (data / ".writable").unlink(missing_ok=True)  # the probe of release 0.1.0
     except OSError as error:
         raise WrongUsage(
             f"JOBLEDGER_DATA: the folder {settings.data} cannot be written ({error.strerror}). "

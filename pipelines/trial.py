@@ -14,11 +14,12 @@ from typing import Final
 
 from rich.console import Console
 
-from pipelines.answering import grid, query
+from pipelines.answering import grid
 from pipelines.exits import Exit, run_as_program
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import read_settings
 from pipelines.sync import every_month, sync_months
+from warehouse import query
 from warehouse.catalog import door
 from warehouse.contract import contract
 from warehouse.marts.all import all_tables
@@ -71,11 +72,11 @@ def tell(data: Path, seconds: float) -> None:
         f"FROM {table.name}"
         for place, table in enumerate(all_tables(contract()))
     )
-    rows = query(data, f'SELECT table_name, "group", rows FROM ({counts}) ORDER BY place')
+    rows = query.rows(f'SELECT table_name, "group", rows FROM ({counts}) ORDER BY place', data)
     console.print(grid(rows, "Tables"))
     for title, name in ANSWERS:
         console.print()
-        rows = query(data, statement(name))
+        rows = query.rows(statement(name), data)
         console.print(grid(rows, title))
         if not rows.num_rows:
             console.print(" none at the moment")

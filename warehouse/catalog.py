@@ -15,7 +15,8 @@ import duckdb
 from warehouse.declaration import Table
 from warehouse.engine import STORAGE_VERSION, connection, run
 from warehouse.files import make_folder, put
-from warehouse.lake import Lake, quote
+from warehouse.lake import Lake, quote, read_table
+from warehouse.paths import plain
 
 Publish = Literal["views", "tables"]
 
@@ -53,10 +54,11 @@ def export(lake: Lake, tables: Sequence[Table], target: Path) -> None:
     It is built beside its place under a name of this ledger's alone, so one that is there was left by a holder of the
     lock that died.
     """
+    target = plain(target)
     ledger = hashlib.md5(str(lake.data).encode(), usedforsecurity=False).hexdigest()
     staged = target.with_name(f".{target.name}.{ledger[:12]}.tmp")
     with lake.exclusive(EXPORT):
-        make_folder(target.parent.absolute())
+        make_folder(target.parent)
         _remove_database(staged)
         try:
             _build(lake, tables, "tables", staged)
@@ -90,5 +92,4 @@ def _source(lake: Lake, table: Table) -> str:
     """The table's files by pattern, so that a view sees the months that come later; no rows while there are none."""
     if not lake.files(table):
         return f"({table.empty_select})"
-    absolute = Lake(lake.data.resolve())
-    return f"read_parquet({quote(absolute.glob(table))}, hive_partitioning = false)"
+    return read_table(table, quote(Lake(lake.data.resolve()).glob(table)))

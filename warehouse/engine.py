@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-import uuid
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import duckdb
 import pyarrow as pa
+
+from warehouse.paths import pattern, plain
 
 T = TypeVar("T")
 
@@ -34,23 +35,59 @@ can be spilled, so one thread alone needs more than its share.
 
 @contextmanager
 def connection(
-    database: str | Path = ":memory:", *, read_only: bool = False, memory: str = MEMORY_LIMIT, spill: Path | None = None
+    database: Path | None = None,
+    *,
+    read_only: bool = False,
+    memory: str | None = MEMORY_LIMIT,
+    spill: Path | None = None,
 ) -> Generator[duckdb.DuckDBPyConnection]:
-    """A connection that is closed in the end. The session's time zone is UTC.
+    """A connection to a file, or to a database in memory, that is closed in the end. The session's time zone is UTC.
 
-    Past `memory` it spills into the folder `spill`, or one of its own among the system's temporary ones.
+    Past `memory` (None: what DuckDB takes by itself) it spills into the folder `spill`, or one of its own among the
+    system's temporary ones.
     """
-    overflow = spill or Path(tempfile.gettempdir()) / f"jobledger-{uuid.uuid4().hex}"
-    con = duckdb.connect(str(database), read_only=read_only)
-    try:
+    place = ":memory:" if database is None else str(plain(database))
+    with _overflow(spill) as overflow, closing(duckdb.connect(place, read_only=read_only)) as con:
         _set_utc(con)
-        run(con, f"SET memory_limit = '{os.environ.get(MEMORY_SETTING) or memory}'")
+        limit = os.environ.get(MEMORY_SETTING) or memory
+        if limit:
+            run(con, f"SET memory_limit = {quote(limit)}")
         run(con, "SET preserve_insertion_order = true")
         run(con, "SET enable_progress_bar = false")
-        run(con, "SET temp_directory = '" + str(overflow).replace("'", "''") + "'")
+        run(con, f"SET temp_directory = {quote(overflow)}")
         yield con
-    finally:
-        con.close()
+
+
+@contextmanager
+def locked_connection(
+    database: Path, folders: Iterable[Path], *, memory: str | None
+) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection that reads a database file and the files in some folders, and nothing else, whatever it executes.
+
+    It can be told nothing different, and sees no variables of this process. Writing into the folders is not kept from
+    it: the caller executes queries alone.
+    """
+    names = [name for folder in folders for name in (str(folder), pattern(folder))]  # DuckDB checks patterns as well
+    with connection(memory=memory) as con:
+        run(con, f"ATTACH {quote(str(plain(database)))} AS history (READ_ONLY)")
+        run(con, "USE history")
+        run(con, f"SET allowed_directories = [{', '.join(map(quote, names))}]")
+        run(con, "SET enable_external_access = false")
+        run(con, "SET python_enable_replacements = false")
+        run(con, "SET lock_configuration = true")
+        yield con
+
+
+def quote(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _overflow(spill: Path | None) -> AbstractContextManager[str]:
+    """Where a connection spills: nobody else can read it."""
+    if spill:
+        return nullcontext(str(spill))
+    return tempfile.TemporaryDirectory(prefix="jobledger-", ignore_cleanup_errors=True)
 
 
 @contextmanager
@@ -109,12 +146,16 @@ def load(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
         con.unregister(f"{name}_arrow")
 
 
+def _is_locked(con: duckdb.DuckDBPyConnection) -> bool:
+    return bool(con.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0])
+
+
 def _with_enough_memory(con: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
     """What `work` gives; where the limit that the connection was given is too small for it, with DuckDB's own limit."""
     try:
         return work()
     except duckdb.OutOfMemoryException:
-        if os.environ.get(MEMORY_SETTING):
+        if os.environ.get(MEMORY_SETTING) or _is_locked(con):
             raise
         con.execute("RESET memory_limit").fetchall()
         most = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]

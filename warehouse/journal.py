@@ -18,7 +18,10 @@ from warehouse.files import make_folder, put, replace, settle, sync
 from warehouse.months import MONTH
 
 FORMAT: Final = 1
-_PLACE: Final = re.compile(rf"lake/([a-z0-9_]+)/(?:created_month=(?P<month>{MONTH.pattern})/)?\1\.parquet")
+_PLACE: Final = re.compile(
+    rf"lake/([a-z0-9_]+)/(?:created_month=(?P<month>{MONTH.pattern})/)?\1\.parquet|history\.duckdb|report\.html"
+)
+"""The files that a commit may put in place, relative to the data folder."""
 
 Move = tuple[Path, Path]
 """A staged file and its place."""
@@ -35,6 +38,8 @@ def commit(data: Path, lock: str, folder: Path, moves: Sequence[Move]) -> None:
     if len(moves) > 1:
         sync(folder)
         listed = [[path.relative_to(data).as_posix() for path in move] for move in moves]
+        if strays := [target for staged, target in listed if not _belongs(lock, staged, target)]:
+            raise ValueError(f"a journal of {lock!r} cannot put in place {strays}")
         written = folder / "journal.json"
         written.write_text(json.dumps({"format": FORMAT, "lock": lock, "moves": listed}, indent=1), encoding="utf-8")
         make_folder(_place(data, lock).parent)
@@ -80,10 +85,10 @@ def _read(data: Path, lock: str, place: Path) -> Iterator[Move]:
 
 
 def _belongs(lock: str, staged: str, target: str) -> bool:
-    """Whether a move leads from what was staged under a lock to a table's file that the lock covers."""
+    """Whether a move leads from what was staged under a lock to a place that the lock covers."""
     found = _PLACE.fullmatch(target)
     covered = found is not None and (found["month"] == lock or not MONTH.fullmatch(lock))
-    return covered and re.fullmatch(rf"staged/{re.escape(lock)}\.[0-9a-f]{{32}}/\d+-\w+\.parquet", staged) is not None
+    return covered and re.fullmatch(rf"staged/{re.escape(lock)}\.[0-9a-f]{{32}}/\d+-\w+\.\w+", staged) is not None
 
 
 def _unreadable(place: Path, why: str) -> UnreadableJournal:

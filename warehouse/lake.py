@@ -21,12 +21,16 @@ import pyarrow.parquet as pq
 
 from warehouse import journal, locks
 from warehouse.declaration import Table
-from warehouse.engine import run
+from warehouse.engine import quote, run
 from warehouse.files import make_folder
 from warehouse.months import MONTH
+from warehouse.paths import pattern, plain
+from warehouse.release import is_signed, signature
 
 MARTS_LOCK: Final = "marts"
 """The lock on all marts, those that are monthly included."""
+
+ANY_MONTH: Final = "YYYY-MM"
 
 METADATA_PREFIX: Final = "jobledger."
 COMPRESSION: Final = "zstd"
@@ -35,10 +39,14 @@ ROW_GROUP_SIZE: Final = 20_480
 
 
 class Lake:
-    """The Parquet files under a data folder. Making one opens nothing and creates nothing."""
+    """The Parquet files under a data folder. Making one creates nothing.
+
+    Raises WrongUsage if DuckDB cannot read the folder's path, NewerLedger if a newer release wrote it.
+    """
 
     def __init__(self, data: Path) -> None:
-        self.data = data.absolute()
+        self.data = plain(data)
+        is_signed(self.data)
         self.root = self.data / "lake"
 
     def path(self, table: Table, month: str | None = None) -> Path:
@@ -63,19 +71,17 @@ class Lake:
 
     def glob(self, table: Table) -> str:
         """The pattern that any engine may read the table by."""
-        return str(self.path(table, "*") if table.monthly else self.path(table))
+        place = self.path(table, ANY_MONTH if table.monthly else None)
+        return pattern(place).replace(ANY_MONTH, "*")
 
     def source(self, table: Table, month: str | None = None) -> str:
         """What to SELECT a table from in DuckDB: its file or files, or no rows with its columns."""
-        files = [self.path(table, month)] if month else self.files(table)
-        if not files or (month and not files[0].exists()):
-            return f"({table.empty_select})"
-        return parquet_source(files)
+        return self.source_of_months(table, [month]) if month else parquet_source(table, self.files(table))
 
     def source_of_months(self, table: Table, months: Iterable[str]) -> str:
         """What to SELECT some months of a monthly table from."""
         files = [file for file in (self.path(table, month) for month in months) if file.exists()]
-        return parquet_source(files) if files else f"({table.empty_select})"
+        return parquet_source(table, files)
 
     def row_count(self, table: Table) -> int:
         """The rows of all files of a table, as their footers tell."""
@@ -106,6 +112,7 @@ class Lake:
 
         Raises Busy if somebody else holds the lock for `wait_seconds`; `on_wait` gets a sentence before the wait.
         """
+        is_signed(self.data)
         with locks.exclusive(self.data, name, wait_seconds=wait_seconds, on_wait=on_wait) as nested:
             journal.roll_forward(self.data, name)
             if not nested:
@@ -113,6 +120,7 @@ class Lake:
                     shutil.rmtree(left)
             staging = Staging(self, name)
             try:
+                self._sign(staging)
                 yield staging
             finally:
                 staging.forget()
@@ -130,6 +138,13 @@ class Lake:
             yield folder
         finally:
             shutil.rmtree(folder)
+
+    def _sign(self, staging: Staging) -> None:
+        """Say which release wrote the folder, unless it is said already."""
+        if not is_signed(self.data):
+            place, text = signature(self.data)
+            staging.reserve_place(place).write_text(text, encoding="utf-8")
+            staging.commit()
 
     def _has_file(self, folder: Path, table: Table) -> bool:
         return (folder / f"{table.name}.parquet").exists()
@@ -209,19 +224,31 @@ def copy_to(
     return int(run(con, f"COPY ({select}) TO {quote(str(path))} ({options})")[0][0])
 
 
-def parquet_source(files: Sequence[Path]) -> str:
-    """What to SELECT from in DuckDB for the rows of these Parquet files, one after the other."""
-    return f"read_parquet([{', '.join(quote(str(file)) for file in files)}], hive_partitioning = false)"
+def parquet_source(table: Table, files: Sequence[Path]) -> str:
+    """What to SELECT from in DuckDB for a table's rows in these files; without files, no rows with its columns."""
+    return read_table(table, parquet_files(files)) if files else f"({table.empty_select})"
+
+
+def read_table(table: Table, files: str) -> str:
+    """The call that reads a table's files, given as an SQL literal, whatever releases wrote them.
+
+    Columns are taken by name and declared type: one that a file lacks is null, one that is not declared is left out.
+    """
+    columns = (
+        f"{quote(column.name)}: {{name: {quote(column.name)}, type: {quote(column.type)}, default_value: NULL}}"
+        for column in table.columns
+    )
+    return f"read_parquet({files}, hive_partitioning = false, schema = MAP {{{', '.join(columns)}}})"
+
+
+def parquet_files(files: Iterable[Path]) -> str:
+    """Parquet files as the SQL literal that DuckDB's reader takes for these and no others."""
+    return f"[{', '.join(quote(pattern(file)) for file in files)}]"
 
 
 def footer(metadata: Mapping[str, str]) -> dict[str, str]:
     """Metadata with the prefix that it carries in a Parquet footer."""
     return {METADATA_PREFIX + key: value for key, value in metadata.items()}
-
-
-def quote(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _covers(name: str, table: Table, month: str | None) -> bool:

@@ -1,26 +1,99 @@
-"""SQL for notebooks and scripts: `from warehouse.query import sql`."""
+"""Queries on the ledger: `rows` gives an Arrow table, `sql` the same as a pandas data frame, for notebooks and scripts.
+
+    from warehouse.query import sql
+    sql("select * from jobs where type = $kind", kind="Objects2D")
+
+A query reads the tables of the ledger and nothing else: no other file, no network, no setting, and it writes nothing.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
+import duckdb
+import pyarrow as pa
 
-from warehouse.catalog import door
-from warehouse.engine import arrow, connection
-from warehouse.errors import WrongUsage
+from warehouse.catalog import door, is_duckdb
+from warehouse.engine import MEMORY_LIMIT, MEMORY_SETTING, arrow, locked_connection
+from warehouse.errors import JobledgerError, WrongUsage
+from warehouse.lake import Lake
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FIRST_WORD: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w+|\(|)", re.DOTALL)
+_PIVOTS: Final = ("PIVOT", "PIVOT_WIDER", "UNPIVOT", "PIVOT_LONGER", "WITH", "FROM", "SELECT", "(")
+"""How a query with a PIVOT begins: DuckDB makes several statements of it, and does not say of what kind."""
+
+
+def rows(text: str, data: str | Path | None = None, params: Mapping[str, Any] | None = None) -> pa.Table:
+    """Return the answer to a query; `$name` in the text stands for the parameter `name`.
+
+    The ledger is the one in `data`, else in JOBLEDGER_DATA, else in `./data`. Times are UTC, durations seconds. Raises
+    WrongUsage if there is no ledger, or for what is no query or does not work.
+    """
+    folder = Path(data or os.environ.get("JOBLEDGER_DATA") or "data").expanduser()
+    lake, file = Lake(folder), existing_door(folder)
+    try:
+        _refuse_other_than_a_query(text)
+        return _answer(text, lake, file, params)
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.PermissionException as error:
+        raise WrongUsage(
+            f"A query reads the tables of the ledger, and no other file: {error}. If the data folder was moved, "
+            "`jobledger sync` makes its history.duckdb anew."
+        ) from None
+    except duckdb.Error as error:
+        raise WrongUsage(f"The query does not work: {error}") from None
 
 
 def sql(text: str, *, data: str | Path | None = None, **params: Any) -> pd.DataFrame:
-    """The answer to a query on the ledger as a data frame; times are UTC, durations seconds.
+    """Return the answer to a query as a data frame: `rows`, for pandas."""
+    return rows(text, data, params).to_pandas()
 
-    `$name` in the text stands for the parameter `name`. The ledger is the one in `data`, else in JOBLEDGER_DATA,
-    else in `./data`; it is opened read-only. Raises WrongUsage where there is none.
-    """
-    place = door(Path(data or os.environ.get("JOBLEDGER_DATA") or "data"))
-    if not place.exists():
-        raise WrongUsage(f"There is no ledger at {place}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
-    with connection(place, read_only=True) as con:
-        return arrow(con, text, params).to_pandas()
+
+def existing_door(data: Path) -> Path:
+    """Return the file for SQL; raise WrongUsage if there is none, JobledgerError if something else is in its place."""
+    file = door(data)
+    if not file.exists():
+        raise WrongUsage(f"There is no ledger at {file}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    if not is_duckdb(file):
+        raise JobledgerError(
+            f"{file} is empty or no DuckDB file. `jobledger sync` or `jobledger replay` puts a right one there."
+        )
+    return file
+
+
+def _refuse_other_than_a_query(text: str) -> None:
+    """Raise WrongUsage unless the text is one query. Raise duckdb.ParserException if it cannot be read."""
+    parts = duckdb.extract_statements(text)
+    if not parts:
+        raise WrongUsage("There is no query in the text.")
+    if len(parts) > 1 and any(part.query for part in parts):
+        raise WrongUsage(f"These are {len(parts)} statements: give one query.")
+    found = _FIRST_WORD.match(text)
+    word = found.group(1).upper() if found else ""
+    kind = parts[0].type
+    is_query = kind == duckdb.StatementType.SELECT and len(parts) == 1
+    is_pivot = (kind == duckdb.StatementType.MULTI or len(parts) > 1) and word in _PIVOTS
+    is_plan = kind == duckdb.StatementType.EXPLAIN and not re.search("analy[sz]e", text, re.IGNORECASE)
+    if not (is_query or is_pivot or is_plan):
+        raise WrongUsage(f"{word} is no query: what may be asked begins with SELECT, FROM, WITH, PIVOT or DESCRIBE.")
+
+
+def _answer(text: str, lake: Lake, file: Path, params: Mapping[str, Any] | None) -> pa.Table:
+    """Execute a query; if the usual limit on memory is too small for it, again with all that DuckDB takes by itself."""
+    folders = [lake.root, lake.data.resolve() / "lake"]
+    try:
+        with locked_connection(file, folders, memory=MEMORY_LIMIT) as con:
+            return arrow(con, text, params)
+    except duckdb.OutOfMemoryException:
+        if os.environ.get(MEMORY_SETTING):
+            raise
+    with locked_connection(file, folders, memory=None) as con:
+        return arrow(con, text, params)

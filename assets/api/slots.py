@@ -22,6 +22,7 @@ from typing import BinaryIO, Final, TypeVar
 from filelock import FileLock, Timeout
 
 from warehouse.errors import Busy
+from warehouse.files import put
 
 T = TypeVar("T")
 
@@ -149,7 +150,7 @@ class Slots:
         else:
             beside = self._path.with_suffix(".new")
             beside.write_bytes(content)
-            beside.replace(self._path)
+            put(beside, self._path)
 
     @contextmanager
     def _open(self) -> Generator[BinaryIO]:

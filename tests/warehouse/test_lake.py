@@ -13,7 +13,7 @@ import pytest
 
 from warehouse.declaration import Column, Table
 from warehouse.engine import connection
-from warehouse.lake import Lake, copy_to, footer, quote
+from warehouse.lake import Lake, copy_to, footer, quote, read_table
 
 COUNTS: Final = Table(
     name="counts",
@@ -39,7 +39,7 @@ def put(lake: Lake, count: int, month: str = "2025-08", size: int = 3) -> Path:
 
 
 def files_in(lake: Lake) -> list[Path]:
-    return sorted(path for path in lake.data.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return sorted(path for path in lake.data.rglob("*") if path.is_file() and path.suffix not in (".lock", ".json"))
 
 
 def counts_in(path: Path) -> list[int]:
@@ -220,6 +220,49 @@ def test_a_month_s_source_is_its_file_and_the_whole_table_s_are_all(tmp_path: Pa
     with duckdb.connect() as con:
         assert con.execute(f"SELECT sum(count) FROM {lake.source(COUNTS, '2025-09')}").fetchall() == [(6,)]
         assert con.execute(f"SELECT sum(count) FROM {lake.source(COUNTS)}").fetchall() == [(9,)]
+
+
+OLDER: Final = Table("counts", "core", "Counts.", "id", ("id",), (Column("id", "VARCHAR", "Id"),))
+NEWER: Final = Table(
+    name="counts",
+    group="core",
+    meaning="Counts.",
+    grain="id",
+    key=("id",),
+    columns=(
+        Column("added", "VARCHAR[]", "Added"),
+        Column("count", "DOUBLE", "Count, which was a whole number"),
+        Column("id", "VARCHAR", "Id"),
+    ),
+)
+
+
+def put_as(table: Table, month: str, lake: Lake) -> None:
+    columns = {"id": [month], "count": [7], "added": [["x", None]]}
+    with lake.exclusive(month) as staging:
+        staging.write(table, month, pa.table({name: columns[name] for name in table.column_names}))
+        staging.commit()
+
+
+@pytest.mark.parametrize("ages", [[OLDER, COUNTS, NEWER], [NEWER, COUNTS, OLDER], [OLDER], [COUNTS], [NEWER]])
+def test_files_of_different_ages_are_read_together_as_they_are_declared_now(ages: list[Table], tmp_path: Path) -> None:
+    lake, months = Lake(tmp_path), {"2025-08": ages[0], "2025-09": ages[-1], "2025-10": ages[len(ages) // 2]}
+    for month, table in months.items():
+        put_as(table, month, lake)
+    expected = [
+        (["x", None] if table is NEWER else None, None if table is OLDER else 7.0, month)
+        for month, table in months.items()
+    ]
+    sources = (lake.source(NEWER), lake.source_of_months(NEWER, months), read_table(NEWER, quote(lake.glob(NEWER))))
+    with connection() as con:
+        for source in sources:
+            described = con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+            assert [row[:2] for row in described] == [("added", "VARCHAR[]"), ("count", "DOUBLE"), ("id", "VARCHAR")]
+            assert con.execute(f"SELECT * FROM {source} ORDER BY id").fetchall() == expected
+        assert con.execute(f"SELECT * FROM {lake.source(NEWER, '2025-08')}").fetchall() == expected[:1]
+        assert con.execute(f"SELECT id FROM {lake.source(NEWER)} WHERE count > 6 ORDER BY id").fetchall() == [
+            row[2:] for row in expected if row[1]
+        ]
 
 
 def test_a_reader_of_a_file_that_is_replaced_sees_the_old_rows_or_the_new_ones(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 -- Grain: one row for a table: its rows now, and those that came, went, or are there with other values, matched by the key.
--- Rows that share a key are told apart by their place. A column that the table did not have before counts where it has a value.
+-- Rows that share a key are told apart by their place. A column that the table did not have before was null.
 WITH old AS (
-    SELECT $key, hash($shared) AS content, row_number() OVER (PARTITION BY $key) AS twin
+    SELECT $key, hash($columns) AS content, row_number() OVER (PARTITION BY $key) AS twin
     FROM $before
 ),
 
 new AS (
-    SELECT $key, hash($shared) AS content, $filled AS filled, row_number() OVER (PARTITION BY $key) AS twin
+    SELECT $key, hash($columns) AS content, row_number() OVER (PARTITION BY $key) AS twin
     FROM $after
 )
 
@@ -14,6 +14,6 @@ SELECT
     count(n.twin) AS rows,
     count(*) FILTER (WHERE o.twin IS NULL) AS added,
     count(*) FILTER (WHERE n.twin IS NULL) AS removed,
-    count(*) FILTER (WHERE o.twin IS NOT NULL AND n.twin IS NOT NULL AND (o.content <> n.content OR n.filled)) AS changed
+    count(*) FILTER (WHERE o.twin IS NOT NULL AND n.twin IS NOT NULL AND o.content <> n.content) AS changed
 FROM old AS o
 FULL JOIN new AS n ON o.twin = n.twin AND $same_key
