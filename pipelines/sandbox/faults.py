@@ -1,9 +1,9 @@
 """Misbehaviour on purpose: what services do on bad days, seeded, at a chosen probability.
 
-Two groups. TRANSIENT: a retry of the same request gets the right answer (the request after a fault is always spared, so
-a single retry is enough). LASTING: the same request meets the same fault again, `repeats` times in all, so a walk that
-meets it can only be incomplete; only then does the address heal. `429day` is lasting because nobody waits for a day,
-`twice` because nobody can say which of the two bodies is right.
+Two groups. TRANSIENT: a retry of the same request gets the right answer (the request after a fault is always spared,
+so a single retry is enough). LASTING: the same request meets the same fault again, `repeats` times in all, so who meets
+it must go another way or say what is missing; only then does the address heal. `429day` is lasting because nobody waits
+for a day, `twice` because nobody can say which of the two bodies is right, and `dead` lasts until `forget`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from random import Random
 from typing import Any, Final, cast
+from urllib.parse import unquote_plus
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from pipelines.sandbox.access import READY_TOKEN
 from pipelines.sandbox.answers import error_answer, json_answer, no_access, too_many
+from pipelines.sandbox.broken import CutResponse, DripResponse, huge_answer
 
 TRANSIENT: Final = {
     "429": "too many requests, with seconds to wait",
@@ -38,6 +39,7 @@ TRANSIENT: Final = {
     "cut": "the connection ends in the middle of the body",
     "slow": "the right answer, late",
     "revoked": "401, and the token works no more",
+    "empty": "an empty page, whose next link leads to the right one",
 }
 LASTING: Final = {
     "429day": "too many requests, to be tried again in a day",
@@ -48,13 +50,20 @@ LASTING: Final = {
     "twice": "the first job of the page once more, with a different body",
     "endless": "a chain of empty pages without end",
     "redirect": "302 to another host",
+    "shuffle": "a list without end: the jobs of the page again, in another order under a new token each time",
+    "drip": "the right answer, so slowly that nobody waits for its end",
+    "huge": "the right answer in a body that unfolds to many times its size",
+    "dead": "401 from now on, whatever the token",
+    "forbidden": "403 for the messages of a job",
 }
 KINDS: Final = (*TRANSIENT, *LASTING)
 
-_OF_LISTING: Final = ("elsewhere", "loop", "nojobs", "object", "twice", "endless")
-_NOT_OF_TOKEN: Final = (*_OF_LISTING, "revoked")
+_OF_LISTING: Final = ("elsewhere", "loop", "nojobs", "object", "twice", "endless", "empty", "shuffle", "huge")
+_OF_MESSAGES: Final = ("forbidden",)
+_NOT_OF_TOKEN: Final = ("revoked", "dead")
 _TOKEN_SHARE: Final = 0.25
 _ENDLESS: Final = "endless-"
+_HELD: Final = "held-"
 _HTML: Final = b"<!DOCTYPE html><html><head><title>Oops</title></head><body><h1>Please stand by</h1></body></html>"
 
 
@@ -74,9 +83,10 @@ class _Visit:
 class Faults:
     """Spoils each request with `probability` by one of `kinds` (by default all), the token endpoint more rarely.
 
-    `elsewhere` is the base address of the other host that links and redirects lead to. Times are in seconds. `counts`
-    tells how often each kind has happened; `probability` and `kinds` may be set while it runs. Errors: FaultsError for
-    unknown kinds or a probability outside 0 to 1.
+    `elsewhere` is the base address of the other host that links and redirects lead to. Requests whose address holds one
+    of the texts of `spared` are not spoilt. Times are in seconds. `counts` tells how often each kind has happened;
+    `probability` and `kinds` may be set while it runs. Errors: FaultsError for unknown kinds or a probability outside 0
+    to 1.
     """
 
     def __init__(
@@ -86,9 +96,12 @@ class Faults:
         kinds: Sequence[str] | None = None,
         *,
         slow_seconds: float = 0.05,
+        drip_seconds: float = 0.05,
+        huge_megabytes: int = 300,
         retry_after_seconds: int = 1,
         elsewhere: str = "http://127.0.0.1:9",
         repeats: int = 8,
+        spared: Sequence[str] = (),
     ) -> None:
         self.kinds = tuple(KINDS if kinds is None else kinds)
         unknown = [kind for kind in self.kinds if kind not in KINDS]
@@ -100,10 +113,15 @@ class Faults:
         self.seed = seed
         self.counts: dict[str, int] = dict.fromkeys(KINDS, 0)
         self._slow_seconds = slow_seconds
+        self._drip_seconds = drip_seconds
+        self._huge_megabytes = huge_megabytes
         self._retry_after = retry_after_seconds
         self._elsewhere = elsewhere.rstrip("/")
         self._repeats = repeats
+        self._spared_texts = tuple(spared)
         self._rng = Random(seed)
+        self._dead = False
+        self._held: list[dict[str, Any]] = []
         self._spared: set[str] = set()
         self._lasting: dict[str, tuple[str, int]] = {}
 
@@ -124,13 +142,19 @@ class Faults:
         """Lasting faults heal, and nothing is spared any more: as at the start, but for the seed's next draw."""
         self._spared.clear()
         self._lasting.clear()
+        self._dead = False
 
     async def answer(
         self, request: Request, operation: str, right: Callable[[], Response], revoke: Callable[[], None]
     ) -> Response:
         """The right answer, or a spoilt one; `operation` is token, list, get, messages or progress."""
-        if operation == "list" and request.query_params.get("continuationToken", "").startswith(_ENDLESS):
+        if self._dead and operation != "token":
+            return _refused_token()
+        token = request.query_params.get("continuationToken", "")
+        if operation == "list" and token.startswith(_ENDLESS):
             return _empty_page(request)
+        if operation == "list" and token.startswith(_HELD):
+            return self._held_page(request, token)
         kind = self._drawn(request, operation)
         if kind is None:
             return right()
@@ -140,6 +164,8 @@ class Faults:
     def _drawn(self, request: Request, operation: str) -> str | None:
         """The kind that this request meets, if any; remembers what a repetition of it is to meet."""
         key = f"{request.method} {request.url}"
+        if any(text in unquote_plus(str(request.url)) for text in self._spared_texts):
+            return None
         if key in self._lasting:
             return self._again(key)
         if key in self._spared:
@@ -168,9 +194,10 @@ class Faults:
         if kind == "slow":
             await asyncio.sleep(self._slow_seconds)
             return visit.right()
-        if kind == "revoked":
+        if kind in ("revoked", "dead"):
             visit.revoke()
-            return no_access("The access token is invalid, expired or revoked. Access denied.")
+            self._dead = kind == "dead"
+            return _refused_token()
         if kind == "redirect":
             return RedirectResponse(self._on_other_host(visit.request), 302)
         return _broken(kind) or self._changed(kind, visit)
@@ -191,6 +218,10 @@ class Faults:
             return json_answer(body[: len(body) * 2 // 3])
         if kind == "cut":
             return CutResponse(body, media_type="application/json")
+        if kind == "drip":
+            return DripResponse(body, self._drip_seconds)
+        if kind == "huge":
+            return huge_answer(body, self._huge_megabytes)
         try:
             page = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.DecodeError:  # a scripted record that is no JSON spoils its page by itself
@@ -203,25 +234,32 @@ class Faults:
         if kind == "loop":
             return page | _links(str(request.url))
         if kind == "endless":
-            return {"jobs": [], **_links(_endless_link(request, 1))}
+            return {"jobs": [], **_links(_link(request, f"{_ENDLESS}1"))}
+        if kind in ("empty", "shuffle"):
+            return {"jobs": [], **_links(self._hold(kind, request, page))}
         if kind == "nojobs":
             return {key: value for key, value in page.items() if key != "jobs"}
         if kind == "object":
             return {**page, "jobs": {str(number): job for number, job in enumerate(page["jobs"])}}
         return {**page, "jobs": _with_twin(page["jobs"])}
 
+    def _hold(self, kind: str, request: Request, page: dict[str, Any]) -> str:
+        """Keep a page for later; return the link to it."""
+        self._held.append(page)
+        return _link(request, f"{_HELD}{kind}-{len(self._held) - 1}-0")
+
+    def _held_page(self, request: Request, token: str) -> Response:
+        """The page that was kept: as it was, or shuffled and with a link to itself under another token."""
+        kind, place, count = token.removeprefix(_HELD).split("-")
+        page = self._held[int(place)]
+        if kind == "shuffle":
+            jobs = self._rng.sample(page["jobs"], len(page["jobs"]))
+            page = {"jobs": jobs, **_links(_link(request, f"{_HELD}{kind}-{place}-{int(count) + 1}"))}
+        return json_answer(msgspec.json.encode(page))
+
     def _on_other_host(self, request: Request) -> str:
         query = f"?{request.url.query}" if request.url.query else ""
         return f"{self._elsewhere}{request.url.path}{query}"
-
-
-class CutResponse(Response):
-    """Promises its whole body, sends half of it, and hangs up."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": bytes(self.body)[: len(self.body) // 2], "more_body": True})
-        # To return without the rest makes the server close the connection.
 
 
 def _broken(kind: str) -> Response | None:
@@ -235,6 +273,8 @@ def _broken(kind: str) -> Response | None:
             return Response(b"", 503)
         case "html":
             return Response(_HTML, 200, media_type="text/html")
+        case "forbidden":
+            return error_answer(403, "InsufficientPermissions", "The messages of this job are not for you.")
         case _:
             return None
 
@@ -248,7 +288,9 @@ def _applies(kind: str, operation: str, request: Request) -> bool:
     # Who comes with a ready token cannot ask for another one, so no retry would help after revoking it.
     if kind == "revoked" and request.headers.get("authorization") == f"Bearer {READY_TOKEN}":
         return False
-    return kind not in _NOT_OF_TOKEN if operation == "token" else operation == "list" or kind not in _OF_LISTING
+    if kind in _OF_LISTING or kind in _OF_MESSAGES:
+        return operation == ("list" if kind in _OF_LISTING else "messages")
+    return operation != "token" or kind not in _NOT_OF_TOKEN
 
 
 def _with_twin(jobs: list[Any]) -> list[Any]:
@@ -262,11 +304,16 @@ def _with_twin(jobs: list[Any]) -> list[Any]:
 def _empty_page(request: Request) -> Response:
     number = request.query_params["continuationToken"].removeprefix(_ENDLESS)
     following = int(number) + 1 if number.isdigit() else 1
-    return json_answer(msgspec.json.encode({"jobs": []} | _links(_endless_link(request, following))))
+    return json_answer(msgspec.json.encode({"jobs": []} | _links(_link(request, f"{_ENDLESS}{following}"))))
 
 
-def _endless_link(request: Request, number: int) -> str:
-    return str(request.url.include_query_params(continuationToken=f"{_ENDLESS}{number}"))
+def _refused_token() -> Response:
+    return no_access("The access token is invalid, expired or revoked. Access denied.")
+
+
+def _link(request: Request, token: str) -> str:
+    """The address of the request with another token."""
+    return str(request.url.include_query_params(continuationToken=token))
 
 
 def _links(href: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 
 from assets.api.client import Client
 from assets.api.errors import JobledgerError
+from assets.api.transport import AnswerLimits
 from assets.by_id import fetch_by_id
 from assets.plan import Plan
 from pipelines.sandbox import KINDS, Faults, ScriptedWorld
@@ -20,6 +21,8 @@ from tests.faults.chains import LIST, chained, page, to
 from tests.faults.world import ITWINS, KNOWN, SECRET, Ledger, NotedTokens, client, job, stage
 from tests.servers import Reply, Request
 from warehouse.lake import Lake
+
+LIMITS = AnswerLimits(seconds=0.5, megabytes=1)
 
 
 def texts_in(data: Path) -> Iterable[tuple[str, str]]:
@@ -50,10 +53,11 @@ def test_after_every_fault_no_token_and_no_secret_is_anywhere(tmp_path: Path, ca
     noted: set[str] = set()
     with stage() as (playing, sandbox):
         for seed, kind in enumerate(KINDS):
-            playing.play(world, faults := Faults(1, seed, [kind], slow_seconds=0.001))
-            tokens = NotedTokens(sandbox)
+            world.put(job(f"new-{seed}", state="Failed"))  # about whose messages nobody has asked
+            playing.play(world, faults := Faults(1, seed, [kind], slow_seconds=0.001, huge_megabytes=2))
+            tokens = NotedTokens(sandbox, LIMITS)
             plan = Plan(itwin_ids=ITWINS[:1], page_size=2, tell=said.append)
-            with client(sandbox, tokens=tokens) as api:
+            with client(sandbox, tokens=tokens, limits=LIMITS) as api:
                 said += attempt(Ledger(Lake(tmp_path), api, plan))
             assert faults.counts[kind] > 0, kind
             noted |= tokens.noted

@@ -7,19 +7,22 @@ from pathlib import Path
 import pytest
 
 from pipelines.sandbox import KINDS
-from tests.faults.soak import soak
+from tests.faults.soak import LONGEST_SYNC_SECONDS, soak, soak_side_by_side
 
 
 def test_a_few_syncs_that_meet_faults_prove_that_they_saw_everything_or_say_where_not(tmp_path: Path) -> None:
     figures = soak(tmp_path, range(24))
     assert figures.complete + figures.incomplete == figures.syncs == 24
     assert figures.transient_complete >= 10
+    assert figures.quiet_months >= 4
 
 
 @pytest.mark.soak
 def test_a_thousand_syncs_that_meet_faults_prove_that_they_saw_everything_or_say_where_not(tmp_path: Path) -> None:
-    figures = soak(tmp_path, range(1000))
+    figures = soak_side_by_side(tmp_path, range(1000))
     print(f"\n{figures}")
     assert figures.complete + figures.incomplete == figures.syncs == 1000
     assert set(figures.kinds) == set(KINDS)
     assert figures.transient_complete >= 0.95 * figures.transient_syncs
+    assert figures.longest_seconds < LONGEST_SYNC_SECONDS
+    assert figures.quiet_months >= 200

@@ -19,10 +19,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from assets.api.auth import ClientCredentials
 from assets.api.budget import Budget
 from assets.api.client import Client
+from assets.api.transport import AnswerLimits
 from assets.flatten import flatten_month
 from assets.landing import Landed
 from assets.plan import Plan
-from assets.sync import sync_month
+from assets.sync import Synced, sync_month, sync_months
 from pipelines.sandbox import Faults, FixedClock, Sandbox, ScriptedWorld, create_app
 from warehouse.contract import contract
 from warehouse.declaration import Table
@@ -35,6 +36,7 @@ MONTH = "2025-11"
 NOW = datetime(2025, 12, 10, 15, tzinfo=UTC)
 ITWINS = tuple(f"{digit * 8}-0000-4000-8000-000000000000" for digit in "123")
 SECRET = "canary-secret-5f0c1e"
+LIMITS = AnswerLimits(seconds=10, megabytes=4)
 
 Job = dict[str, Any]
 
@@ -103,11 +105,9 @@ def stage(world: ScriptedWorld | None = None) -> Generator[tuple[Stage, Sandbox]
 class NotedTokens(ClientCredentials):
     """Tokens of the sandbox, of which it notes every one, so that a test can search for them."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, limits: AnswerLimits = LIMITS) -> None:
         virtual = VirtualTime()
-        super().__init__(
-            sandbox.token_url, "sandbox", SECRET, backoff_seconds=0, connect_timeout=5, sleep=virtual.sleep
-        )
+        super().__init__(sandbox.token_url, "sandbox", SECRET, limits=limits, backoff_seconds=0, sleep=virtual.sleep)
         self.noted: set[str] = set()
 
     def token(self) -> str:
@@ -116,12 +116,18 @@ class NotedTokens(ClientCredentials):
         return token
 
 
-def client(sandbox: Sandbox, *, attempts: int = 5, tokens: NotedTokens | None = None) -> Client:
-    """A client that never waits in earnest."""
+def client(
+    sandbox: Sandbox, *, attempts: int = 5, tokens: NotedTokens | None = None, limits: AnswerLimits = LIMITS
+) -> Client:
+    """A client that never waits in earnest, but for answers that do not end."""
     virtual = VirtualTime()
-    budget = Budget(1_000_000, virtual.clock, virtual.sleep)
     return Client(
-        sandbox.url, tokens or NotedTokens(sandbox), budget, attempts=attempts, backoff_seconds=0, read_timeout=10
+        sandbox.url,
+        tokens or NotedTokens(sandbox, limits),
+        Budget(1_000_000, virtual.clock, virtual.sleep),
+        limits=limits,
+        attempts=attempts,
+        backoff_seconds=0,
     )
 
 
@@ -141,6 +147,11 @@ class Ledger:
         self.failure = done.failure
         assert done.landed is not None
         return done.landed
+
+    def sync_all(self, *months: str) -> list[Synced]:
+        """Sync these months as a run does."""
+        self.syncs += 1
+        return list(sync_months(self.lake, self.api, months, KNOWN, self.plan, f"run-{self.syncs}"))
 
     def flatten(self, month: str = MONTH) -> None:
         flatten_month(self.lake, month, KNOWN)

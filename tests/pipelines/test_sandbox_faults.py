@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
@@ -13,7 +15,7 @@ from tests.pipelines.sandbox_client import GRANT, NOVEMBER, NOW, Client, client_
 WORLD = World(jobs_per_month=200, months=2, itwins=2)
 FILTER = f"iTwinId eq {WORLD.itwins[0]} and {NOVEMBER}"
 ELSEWHERE = "http://127.0.0.1:9"
-FAULTS = Faults(0, 1, slow_seconds=0.02, repeats=3)
+FAULTS = Faults(0, 1, slow_seconds=0.02, drip_seconds=0.002, huge_megabytes=3, repeats=3)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,6 +64,7 @@ def right(sandbox: Sandbox) -> bytes:
         ("html", 200, None),
         ("revoked", 401, None),
         ("redirect", 302, None),
+        ("dead", 401, None),
     ],
 )
 def test_a_status_fault_answers_so(
@@ -158,6 +161,83 @@ def test_endless_pages_stay_empty_and_never_repeat_their_token(spoilt: Callable[
         assert page["jobs"] == []
         page = client.get(page["_links"]["next"]["href"], timeout=10).json()
     assert len(links) == 20
+
+
+def test_a_token_that_dies_for_good_is_refused_and_so_is_every_other(
+    spoilt: Callable[..., Client], sandbox: Sandbox
+) -> None:
+    client = spoilt("dead")
+    client.ask(filter=FILTER)
+    FAULTS.probability = 0
+    other = requests.post(sandbox.token_url, data=GRANT, timeout=10).json()["access_token"]
+    with Client(sandbox, other) as another:
+        statuses = [one.ask(filter=FILTER).status_code for one in (client, another)]
+    FAULTS.forget()
+    assert statuses == [401, 401]
+
+
+def test_an_empty_page_leads_to_the_right_one(spoilt: Callable[..., Client], right: bytes) -> None:
+    client = spoilt("empty")
+    empty = client.ask(filter=FILTER, top=1000).json()
+    assert empty["jobs"] == []
+    assert client.get(empty["_links"]["next"]["href"], timeout=10).json() == json.loads(right)
+
+
+def test_a_shuffled_list_shows_the_same_jobs_in_another_order_under_a_new_token_each_time(
+    spoilt: Callable[..., Client],
+) -> None:
+    client = spoilt("shuffle")
+    page = client.ask(filter=FILTER, top=1000).json()
+    orders: list[list[str]] = []
+    links: set[str] = set()
+    for _ in range(10):
+        links.add(page["_links"]["next"]["href"])
+        page = client.get(page["_links"]["next"]["href"], timeout=10).json()
+        orders.append([job["id"] for job in page["jobs"]])
+    assert len(links) == 10
+    assert len({tuple(order) for order in orders}) == 10
+    assert len({frozenset(order) for order in orders}) == 1
+
+
+def test_a_dripping_answer_is_right_and_takes_its_time(spoilt: Callable[..., Client]) -> None:
+    job = WORLD.jobs_at(NOW)[0]
+    client = spoilt("drip")
+    began = time.monotonic()
+    answer = client.ask(f"/{job['id']}")
+    assert answer.json() == {"job": job}
+    assert time.monotonic() - began > 0.002 * len(answer.content)
+
+
+def test_a_client_that_has_had_enough_of_a_dripping_answer_costs_the_server_nothing_more(
+    spoilt: Callable[..., Client],
+) -> None:
+    client = spoilt("drip")
+    with client.get(client.base, params={"$filter": FILTER}, stream=True, timeout=10) as answer:
+        assert next(answer.iter_content(1)) == b"{"
+    FAULTS.probability = 0
+    assert client.ask(f"/{WORLD.jobs_at(NOW)[0]['id']}").status_code == 200
+
+
+def test_a_huge_page_is_right_but_for_its_size(spoilt: Callable[..., Client], right: bytes) -> None:
+    client = spoilt("huge")
+    answer = client.ask(filter=FILTER, top=1000)
+    assert (answer.json(), len(answer.content)) == (json.loads(right), len(right) + 3_000_000)
+    assert int(answer.headers["content-length"]) < len(right)
+
+
+def test_messages_are_refused_and_nothing_else_is(spoilt: Callable[..., Client], right: bytes) -> None:
+    client = spoilt("forbidden")
+    job_id = WORLD.jobs_at(NOW)[0]["id"]
+    statuses = [client.ask(path).status_code for path in (f"/{job_id}/messages", f"/{job_id}")]
+    assert (statuses, client.ask(filter=FILTER, top=1000).content) == ([403, 200], right)
+
+
+def test_what_is_to_be_spared_is_never_spoilt() -> None:
+    faults = Faults(1, 1, ["500"], spared=["iTwinId eq", WORLD.jobs_at(NOW)[0]["id"]])
+    with Sandbox(WORLD, clock=FixedClock(NOW), faults=faults) as sandbox, Client(sandbox) as client:
+        spared = [client.ask(filter=FILTER), client.ask(f"/{WORLD.jobs_at(NOW)[0]['id']}")]
+        spoilt_too = client.ask(f"/{WORLD.jobs_at(NOW)[1]['id']}")
+    assert [answer.status_code for answer in (*spared, spoilt_too)] == [200, 200, 500]
 
 
 def test_a_lasting_fault_meets_the_same_request_again_until_it_heals(
