@@ -33,7 +33,6 @@ from warehouse.tables import (
     JOB_MESSAGES,
     MESSAGE_OBSERVATIONS,
     OBSERVATIONS,
-    WALKS,
     flattened_tables,
     typed_table,
 )
@@ -156,7 +155,7 @@ def _write_month(lake: Lake, month: str, known: Contract, staging: Staging) -> d
     footer = {MADE_FROM: made_from(lake, month, known)}
     with lake.scratch(f"{month}.flatten") as scratch, month_connection(scratch) as con:
         run_macros(con)
-        raw_views(con, lake, (OBSERVATIONS, MESSAGE_OBSERVATIONS, WALKS), month)
+        raw_views(con, lake, month)
         selects = prepare(con, known)
         places = {table.name: staging.reserve(table, month) for table in flattened_tables(known)}
 

@@ -167,7 +167,7 @@ def landing(
 
 def _open(con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, known: Contract) -> None:
     run_macros(con)
-    raw_views(con, lake, (OBSERVATIONS, WALKS, REJECTED_RECORDS), window.month)
+    raw_views(con, lake, window.month)
     _make(con, "last_kept")
     ended = ", ".join(quote(state.name) for state in known.states if state.outcome != "open")
     _make(con, "open_by_id", {"$ended_states": ended})
@@ -197,7 +197,13 @@ def _make(con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, str] |
 def _walks_of_run(walks: Sequence[Walk]) -> pa.Table:
     instant = pa.timestamp("us", tz="UTC")
     schema = pa.schema(
-        [("walk_id", pa.string()), ("itwin_id", pa.string()), ("complete", pa.bool_()), ("finished_at", instant)]
+        [
+            ("walk_id", pa.string()),
+            ("itwin_id", pa.string()),
+            ("identity", pa.string()),
+            ("complete", pa.bool_()),
+            ("finished_at", instant),
+        ]
     )
     rows = [{name: getattr(walk, name) for name in schema.names} for walk in walks]
     return pa.Table.from_pylist(rows, schema=schema)
@@ -269,7 +275,8 @@ def _with_bodies(rows: str) -> str:
 
 def _extend(con: duckdb.DuckDBPyConnection, staging: Staging, table: Table, month: str, added: str) -> None:
     """Stages a raw table's file with more rows."""
-    rows = f"(SELECT * FROM {table.name} UNION ALL BY NAME ({added}))"
+    kept = staging.lake.source(table, month)  # as it lies there: what is mended is mended as it is read
+    rows = f"(SELECT * FROM {kept} UNION ALL BY NAME ({added}))"
     copy_to(con, table, rows, staging.reserve(table, month), {REVISION: uuid.uuid4().hex})
 
 
@@ -281,6 +288,7 @@ def _walk_row(walk: Walk, counts: Mapping[str, Any]) -> dict[str, Any]:
         "walk_id": walk.walk_id,
         "run_id": walk.run_id,
         "itwin_id": walk.itwin_id,
+        "identity": walk.identity,
         "created_from": walk.window.start,
         "created_to": walk.window.end,
         "started_at": walk.started_at,
@@ -292,6 +300,7 @@ def _walk_row(walk: Walk, counts: Mapping[str, Any]) -> dict[str, Any]:
         "retries": walk.tally.retries,
         "throttled": walk.tally.throttled,
         "clock_skew_seconds": walk.clock_skew_seconds,
+        "on_api_clock": True,
         "complete": walk.complete,
         "error": "; ".join(walk.faults) or None,
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -42,8 +42,13 @@ class _Piece(NamedTuple):
 
 
 def as_of(con: duckdb.DuckDBPyConnection, lake: Lake) -> datetime | None:
-    """The end of the newest complete walk (UTC); None before there is one."""
-    found: datetime | None = run(con, f"SELECT max(finished_at) FROM {lake.source(WALKS)} WHERE complete")[0][0]
+    """The end of the newest complete walk on the API's clock (UTC); None before there is one. It is never after now."""
+    found: datetime | None = run(
+        con,
+        f"WITH walks AS (SELECT * FROM {lake.source(WALKS)}) "
+        f"SELECT max(finished_at) FROM ({statement('raw/mended_walks')}) WHERE complete AND finished_at <= ?",
+        [datetime.now(UTC) + timedelta(days=1)],  # the API's clock may be ahead of this machine's, but not by more
+    )[0][0]
     return found
 
 

@@ -24,7 +24,7 @@ from warehouse.engine import connection, load, run
 from warehouse.lake import Lake, copy_to, quote
 from warehouse.raw import raw_views
 from warehouse.sql import run_macros, statement
-from warehouse.tables import MESSAGE_OBSERVATIONS, OBSERVATIONS
+from warehouse.tables import MESSAGE_OBSERVATIONS
 
 BATCH: Final = 500
 """Answers that are kept together: what an interrupted run loses at most."""
@@ -77,7 +77,7 @@ def _due(lake: Lake, month: str, known: Contract) -> list[tuple[str, int]]:
         text = text.replace(placeholder, part)
     with connection() as con:
         run_macros(con)
-        raw_views(con, lake, (OBSERVATIONS, MESSAGE_OBSERVATIONS), month)
+        raw_views(con, lake, month)
         return [(job_id, refusals) for job_id, refusals in run(con, text)]
 
 

@@ -66,12 +66,12 @@ def _mark(lake: Lake, month: str, moves: Sequence[Move], staging: Staging) -> No
     rows = [{name: getattr(move, name) for name in schema.names} for move in latest.values()]
     with connection() as con:
         run_macros(con)
-        raw_views(con, lake, (OBSERVATIONS,), month)
+        raw_views(con, lake, month)
         load(con, "moved", pa.Table.from_pylist(rows, schema=schema))
         run(con, f"CREATE TABLE last_kept AS {statement('landing/last_kept')}")
         run(con, f"CREATE TABLE departures AS {statement('landing/departures')}")
         if run(con, "SELECT count(*) FROM departures")[0][0]:
-            both = f"(SELECT * FROM {OBSERVATIONS.name} UNION ALL BY NAME SELECT * FROM departures)"
+            both = f"(SELECT * FROM {lake.source(OBSERVATIONS, month)} UNION ALL BY NAME SELECT * FROM departures)"
             copy_to(con, OBSERVATIONS, both, staging.reserve(OBSERVATIONS, month), {REVISION: uuid.uuid4().hex})
             staging.commit()
 

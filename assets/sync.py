@@ -100,7 +100,8 @@ def _walk_all(api: Api, month: Window, plan: Plan, run_id: str, scratch: Path) -
 
     def one(scope: str | None) -> tuple[Walk, Path]:
         file = scratch / f"{uuid.uuid4().hex}.parquet"
-        done = walk(api, Walk(month, scope, run_id), file, page_size=plan.page_size, on_page=go_on)
+        whose = api.identity() if scope is None else None
+        done = walk(api, Walk(month, scope, run_id, identity=whose), file, page_size=plan.page_size, on_page=go_on)
         if done.pages > MANY_PAGES or not done.complete:
             plan.tell(f"{done}: {done.records} records on {done.pages} pages")
         return done, file

@@ -16,7 +16,7 @@ from typing import Final
 
 from assets.api.errors import ApiError, Late, NotAuthorised, TooLarge, refuses_token
 from assets.api.filters import window_filter
-from assets.api.protocol import Api, Page, Tally
+from assets.api.protocol import Api, Page, Tally, clock_correction
 from assets.plan import PAGE_SIZE
 from assets.records import RecordFile
 from warehouse.months import Window
@@ -36,7 +36,8 @@ MOST_PAGES: Final = 20_000
 class Walk:
     """What a walk asked for and how it went: the row of `walks`, before its records are compared with the ledger.
 
-    `refusal` is the API's refusal of the token, which ends not only this walk. Times are UTC.
+    `refusal` is the API's refusal of the token, which ends not only this walk. `identity` is the digest of whose jobs a
+    walk without an iTwin lists. Times are UTC, on the API's clock once it has answered.
     """
 
     window: Window
@@ -49,6 +50,7 @@ class Walk:
     pages: int = 0
     records: int = 0
     clock_skew_seconds: float | None = None
+    identity: str | None = None
     faults: list[str] = field(default_factory=list[str])
     refusal: NotAuthorised | None = None
 
@@ -118,6 +120,8 @@ def _take(page: Page, walk: Walk, records: RecordFile) -> int:
     """Write the records of a page, and count it; return how many of them the walk had not seen."""
     walk.pages += 1
     walk.records += len(page.records)
+    if walk.pages == 1:
+        walk.started_at += clock_correction(page.clock_skew_seconds)
     walk.clock_skew_seconds = page.clock_skew_seconds
     # What came later was seen later, even if the clock was set back meanwhile.
     walk.finished_at = max(page.received_at, walk.finished_at or page.received_at)

@@ -86,6 +86,9 @@ class FixedApi:
     def interrupt(self) -> None:
         pass
 
+    def identity(self) -> str:
+        return "somebody"
+
     def messages(self, job_id: str, tally: Tally) -> Answer:
         return replace(self.client.messages(job_id, tally), received_at=self.clock.now)
 

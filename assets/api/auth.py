@@ -4,7 +4,9 @@ A token source is shared by all threads. `token()` gives the token to send; `ren
 just refused, and asks for a new one only if no other thread has done so meanwhile.
 """
 
+import base64
 import contextlib
+import hashlib
 import math
 import threading
 import time
@@ -43,6 +45,10 @@ class TokenSource(Protocol):
         """A token other than `stale`, which the API refused. Raises NotAuthorised when there is none."""
         ...
 
+    def identity(self) -> str:
+        """A digest of whoever the token speaks for, the same for all tokens of theirs as far as they show it."""
+        ...
+
 
 class FixedToken:
     """A ready token. It cannot be renewed. Raises WrongUsage for text that cannot be a token."""
@@ -64,6 +70,10 @@ class FixedToken:
     def renew(self, stale: str) -> str:
         """Raises NotAuthorised, with no status as nobody was asked."""
         raise NotAuthorised("The access token was refused, and a ready token cannot be renewed")
+
+    def identity(self) -> str:
+        """The digest of the token's subject or client, or of the token itself where it shows none."""
+        return _digest(_subject(self._token) or f"token {self._token}")
 
 
 class ClientCredentials:
@@ -122,6 +132,10 @@ class ClientCredentials:
             if self._token is None or self._token == stale:
                 return self._fetch()
             return self._token
+
+    def identity(self) -> str:
+        """The digest of the client id."""
+        return _digest(f"client {self._client_id}")
 
     def _fetch(self) -> str:
         """Ask for a token and keep it. The caller holds the lock, so that one thread asks for all."""
@@ -221,6 +235,26 @@ class _Grant(msgspec.Struct):
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """For the token endpoint: the secret stands in the form."""
     return request
+
+
+class _Claims(msgspec.Struct):
+    sub: str | None = None
+    client_id: str | None = None
+
+
+def _subject(token: str) -> str | None:
+    """Whom a token speaks for, by its own claims, which are not verified here; None where it shows none."""
+    try:
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(token.split(".")[1] + "=="), type=_Claims)
+    except (IndexError, ValueError):  # no JSON Web Token
+        return None
+    if claims.sub:
+        return f"subject {claims.sub}"
+    return f"client {claims.client_id}" if claims.client_id else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _is_token(text: str) -> bool:

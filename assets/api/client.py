@@ -7,6 +7,7 @@ either read it or raise an error of `assets.api.errors`, which `Patience` tries 
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Self, TypeVar
 from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit
@@ -20,6 +21,7 @@ from assets.api.bodies import decoded, mended
 from assets.api.budget import Budget
 from assets.api.errors import (
     ApiError,
+    ClockFault,
     Malformed,
     NotAuthorised,
     RefusedLink,
@@ -29,13 +31,15 @@ from assets.api.errors import (
     host_of,
 )
 from assets.api.patience import Patience, http_date, retry_after_seconds
-from assets.api.protocol import Answer, Page, Tally
+from assets.api.protocol import Answer, Page, Tally, clock_correction
 from assets.api.transport import AnswerLimits, Line, Reply, Sign
 from assets.records import cut_by_brackets
 
 ACCEPT = "application/vnd.bentley.itwin-platform.v2+json"
 
 T = TypeVar("T")
+
+ABSURD_SKEW_SECONDS = 86_400.0
 
 
 class Client:
@@ -107,6 +111,10 @@ class Client:
     def interrupt(self) -> None:
         """Let every thread that waits for the budget or for an answer raise Interrupted, now and from now on."""
         self._budget.stop()
+
+    def identity(self) -> str:
+        """A digest of whoever asks: whose jobs a list without an iTwin shows."""
+        return self._tokens.identity()
 
     def close(self) -> None:
         self._line.close()
@@ -220,14 +228,33 @@ def _check(reply: Reply, tally: Tally, absent_is_an_answer: bool) -> None:
 def _read_page(reply: Reply) -> Page:
     page = _page_of(reply)
     following = page.links.next if page.links else None
-    server_time = http_date(reply.headers.get("date", ""))
+    skew = _clock_skew_seconds(reply)
     return Page(
         records=page.jobs,
         next_link=(following.href or None) if following else None,
-        received_at=reply.received_at,
-        clock_skew_seconds=(server_time - reply.received_at).total_seconds() if server_time else None,
+        received_at=_on_api_clock(reply, skew),
+        clock_skew_seconds=skew,
         size=len(reply.body),
     )
+
+
+def _clock_skew_seconds(reply: Reply) -> float | None:
+    """How far the API's clock is ahead of this machine's, to about a second; None where the API does not tell its time.
+
+    Raises ClockFault if no time could be believed.
+    """
+    told = http_date(reply.headers.get("date", ""))
+    skew = None if told is None else (told - reply.received_at).total_seconds()
+    if skew is not None and abs(skew) > ABSURD_SKEW_SECONDS:
+        ahead = "ahead of" if skew < 0 else "behind"
+        what = f"This machine's clock is {abs(skew) / 86400:.0f} days {ahead} the API's"
+        raise ClockFault(what, where=reply.where, status=reply.status)
+    return skew
+
+
+def _on_api_clock(reply: Reply, skew: float | None) -> datetime:
+    """When an answer arrived, on the API's clock."""
+    return reply.received_at + clock_correction(skew)
 
 
 def _page_of(reply: Reply) -> _PageBody:
@@ -258,7 +285,8 @@ def _read_messages(reply: Reply) -> Answer:
 
 
 def _answer(reply: Reply, body: bytes) -> Answer:
-    return Answer(reply.status, body, reply.received_at, reply.headers.get("x-correlation-id"))
+    moment = _on_api_clock(reply, _clock_skew_seconds(reply))
+    return Answer(reply.status, body, moment, reply.headers.get("x-correlation-id"))
 
 
 def _decoded(reply: Reply, body: bytes, shape: type[T]) -> T:

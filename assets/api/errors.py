@@ -8,6 +8,7 @@
         ├── NotFound       404
         ├── ProxyRefused   407: the proxy, not the API, wants to know who asks
         ├── BadRequest     any other 4xx
+        ├── ClockFault     this machine's clock is a day or more off
         ├── RefusedLink    a redirect, or a next link to elsewhere: never followed
         ├── TooLarge       an answer of more than ITWIN_ANSWER_MEGABYTES                      (smaller)
         ├── Throttled      429 beyond patience                                     (transient)
@@ -35,6 +36,7 @@ from warehouse.errors import Interrupted, JobledgerError, WrongUsage
 __all__ = [
     "ApiError",
     "BadRequest",
+    "ClockFault",
     "Interrupted",
     "JobledgerError",
     "Late",
@@ -167,6 +169,11 @@ class TooLarge(ApiError):
     smaller_helps = True
     what = "The answer is too large"
     advice = "If the API really sends so much at once, raise ITWIN_ANSWER_MEGABYTES."
+
+
+class ClockFault(ApiError):
+    what = "This machine's clock and the API's differ by more than a day"
+    advice = "Set this machine's clock, then run again: nothing of this answer was kept."
 
 
 class RefusedLink(ApiError):

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -29,12 +29,23 @@ class Tally:
             self.throttled += throttled
 
 
+TOLD_SKEW_SECONDS: Final = 2.0
+"""A skew below this is none: the API tells its time in whole seconds, and an answer is on its way for a while."""
+
+
+def clock_correction(skew_seconds: float | None) -> timedelta:
+    """What to add to this machine's time to have the API's, by how far the API's clock is ahead (None: not told)."""
+    told = skew_seconds is not None and abs(skew_seconds) >= TOLD_SKEW_SECONDS
+    return timedelta(seconds=skew_seconds) if told and skew_seconds is not None else timedelta()
+
+
 @dataclass(frozen=True)
 class Page:
     """One page of the list of jobs. The records are slices of the page as it was sent, cut but not parsed.
 
-    `next_link` is None on the last page. `received_at` is UTC. `clock_skew_seconds` is the server's `Date` minus the
-    local time, to about a second, None if the server does not tell its time. `size` is the body's length in bytes.
+    `next_link` is None on the last page. `received_at` is UTC, on the API's clock. `clock_skew_seconds` is how far that is
+    ahead of this machine's, to about a second, None if the API does not tell its time. `size` is the body's length in
+    bytes.
     """
 
     records: list[msgspec.Raw]
@@ -46,7 +57,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer about one job: status 200 or 404, and the whole body as it was sent. `received_at` is UTC."""
+    """The answer about one job: status 200 or 404, and the whole body as it was sent.
+
+    `received_at` is UTC, on the API's clock.
+    """
 
     status: int
     body: bytes
@@ -64,4 +78,5 @@ class Api(Protocol):
     def next_page(self, link: str, tally: Tally, top: int | None = None) -> Page: ...
     def job(self, job_id: str, tally: Tally) -> Answer: ...
     def messages(self, job_id: str, tally: Tally) -> Answer: ...
+    def identity(self) -> str: ...
     def interrupt(self) -> None: ...

@@ -308,6 +308,9 @@ class CountingApi:
     def interrupt(self) -> None:
         pass
 
+    def identity(self) -> str:
+        return "somebody"
+
     def messages(self, job_id: str, tally: Tally) -> Answer:
         raise NotImplementedError
 

@@ -27,6 +27,9 @@ class Pages:
     def interrupt(self) -> None:
         pass
 
+    def identity(self) -> str:
+        return "somebody"
+
     def messages(self, job_id: str, tally: Tally) -> Answer:
         raise NotImplementedError
 

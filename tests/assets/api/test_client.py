@@ -63,6 +63,9 @@ class Renewing:
     def token(self) -> str:
         return self.tokens[0]
 
+    def identity(self) -> str:
+        return "somebody"
+
     def renew(self, stale: str) -> str:
         assert stale == self.tokens.pop(0)
         return self.tokens[0]
