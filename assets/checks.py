@@ -81,6 +81,7 @@ RAW_CHECKS: Final = (
         "error",
         reads=("walks", ASKED_FOR),
     ),
+    Check("clocks_agree", "walks", "This machine's clock and the API's differ by less than two minutes.", "warning"),
 )
 """The checks of what was walked."""
 
@@ -122,6 +123,12 @@ CORE_CHECKS: Final = (
         "types_states_and_fields_are_known",
         "contract_drift",
         "The contract knows every type, state and field, and values have its types.",
+        "warning",
+    ),
+    Check(
+        "times_are_plausible",
+        "contract_drift",
+        "No job tells a time that cannot be: far before it was created, or far after it was seen.",
         "warning",
     ),
     Check(

@@ -22,7 +22,7 @@ from warehouse.declaration import Table
 from warehouse.engine import connection, core_count, load, run, side_by_side
 from warehouse.lake import MARTS_LOCK, Lake, copy_to, parquet_source
 from warehouse.marts import Mart, mart_macros
-from warehouse.sql import run_macros
+from warehouse.sql import run_macros, statement
 from warehouse.tables import WALKS
 
 MADE_FROM: Final = "made_from"

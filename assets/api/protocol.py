@@ -43,9 +43,9 @@ def clock_correction(skew_seconds: float | None) -> timedelta:
 class Page:
     """One page of the list of jobs. The records are slices of the page as it was sent, cut but not parsed.
 
-    `next_link` is None on the last page. `received_at` is UTC, on the API's clock. `clock_skew_seconds` is how far that is
-    ahead of this machine's, to about a second, None if the API does not tell its time. `size` is the body's length in
-    bytes.
+    `next_link` is None on the last page. `received_at` is UTC, on the API's clock. `clock_skew_seconds` is how far that
+    is ahead of this machine's, to about a second, None if the API does not tell its time. `size` is the body's length
+    in bytes.
     """
 
     records: list[msgspec.Raw]
