@@ -88,7 +88,7 @@ def sync(first: str | None, last: str | None, everything: bool, ids_file: str | 
 
 @main.command()
 @click.argument("query")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "ndjson", "parquet"]), default="table")
 @_exits
 def sql(query: str, form: str) -> None:
     """Answer a query on the ledger. Times are UTC, durations seconds."""

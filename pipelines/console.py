@@ -1,8 +1,22 @@
-"""Where people read what a command does: stderr, for data alone goes to stdout."""
+"""Where people read: stderr for what a command does, stdout for data. Texts are printed as they are.
+
+Names come from the API, so nothing in a text is markup, an emoji's name, or something to highlight.
+"""
 
 from __future__ import annotations
 
+from typing import IO, Final
+
 from rich.console import Console
 
-err = Console(stderr=True, soft_wrap=True)
+WIDTH_OF_A_PIPE: Final = 100_000
+"""No program reads cells that were wrapped or cut to fit a screen."""
+
+err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=False)
 """Everything that is not data goes here."""
+
+
+def console(file: IO[str]) -> Console:
+    """A console for data, as wide as the terminal or, on a pipe, as wide as the data."""
+    width = None if file.isatty() else WIDTH_OF_A_PIPE
+    return Console(file=file, width=width, markup=False, emoji=False, highlight=False)

@@ -1,10 +1,11 @@
-"""What Dagster loads: the assets, the one job that makes them all, and the schedules. Importing it opens nothing."""
+"""What Dagster loads: assets, jobs and schedules. Importing it opens nothing."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 from assets.wiring import LedgerResource, build_assets, build_last_check
+from pipelines.pruning import pruning_job, pruning_schedule
 from pipelines.resources import SettingsResource
 from pipelines.schedules import build_schedules
 from pipelines.settings import start_month
@@ -26,8 +27,8 @@ def build_defs(
     return dg.Definitions(
         assets=build_assets(start or start_month(), known),
         asset_checks=[build_last_check()],
-        jobs=[job],
-        schedules=build_schedules(job),
+        jobs=[job, pruning_job],
+        schedules=[*build_schedules(job), pruning_schedule()],
         resources={"ledger": ledger or SettingsResource()},
         loggers={"console": sentences},
         executor=dg.in_process_executor,

@@ -37,8 +37,8 @@ def exit_of(command: Callable[[], Exit | None], *, debug: bool = False) -> Exit:
         told, code, cause = error, code_of(error), error
     if debug:
         text = "".join(traceback.format_exception(cause))
-        err.print(redacted(text), markup=False, highlight=False, emoji=False)
-    err.print(f"jobledger: {explain(told)}", style="red", markup=False, highlight=False, emoji=False)
+        err.print(redacted(text))
+    err.print(f"jobledger: {explain(told)}", style="red")
     return code
 
 

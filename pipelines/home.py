@@ -1,33 +1,112 @@
-"""Dagster's own state: its home in the data folder, and the instance that runs and the UI share."""
+"""Dagster's own state: its home in the data folder, and the instance that runs and the UI share.
+
+It is made under a lock, since Dagster's databases cannot be made by two processes at once. Each run holds a lock file
+of its own as long as its process lives, so a run that Dagster calls started and whose lock is free is dead.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 import dagster as dg
+from filelock import FileLock, Timeout
 
 from pipelines.settings import Settings
+from warehouse.files import make_folder
+from warehouse.locks import exclusive
 from warehouse.paths import sqlite_folder
 
+RUNNING: Final = "running"
+"""Folder in DAGSTER_HOME with the lock files of the runs."""
 
-def dagster_home(data: Path) -> Path:
-    """DAGSTER_HOME of a data folder, made with its `dagster.yaml` if it is not there yet."""
-    home = sqlite_folder(data / "dagster")
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        with resources.as_file(resources.files("pipelines").joinpath("dagster.yaml")) as file:
-            shutil.copyfile(file, home / "dagster.yaml")
+SECONDS_TO_LOCK: Final = 60.0
+"""What a run may take from its start until it holds its lock."""
+
+EARLIER: Final = ("cd925c2fe8707f2eedb37178c7056a6430310e045702f97792455941b38f6f55",)
+"""SHA-256 of each `dagster.yaml` that an earlier release shipped: one that nobody changed is brought up to date."""
+
+UNDER_WAY: Final = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+DEAD: Final = "The run's process is gone: it was killed, or the machine went down. What had landed is kept; run again."
+
+_held: list[FileLock] = []
+"""The locks of the runs of this process, held until it ends: a run is shown as ended only after its last step."""
+
+
+def home_of(settings: Settings) -> Path:
+    """Return DAGSTER_HOME, or else the home in the data folder, made if it is not there yet."""
+    own = os.environ.get("DAGSTER_HOME")
+    if own:
+        return Path(own)
+    home = make_folder(sqlite_folder(settings.data / "dagster"))
+    with exclusive(home, "instance"):
+        _write_configuration(home / "dagster.yaml")
     return home
 
 
 @contextmanager
 def instance(settings: Settings) -> Generator[dg.DagsterInstance]:
-    """The Dagster instance of DAGSTER_HOME, or else the one in the data folder."""
-    home = os.environ.get("DAGSTER_HOME") or str(dagster_home(settings.data))
-    with dg.DagsterInstance.from_config(home) as found:
+    """Open the instance, whose databases are made one process at a time, and end the runs that are dead."""
+    home = home_of(settings)
+    with exclusive(home, "instance"):
+        found = dg.DagsterInstance.from_config(str(home))
+        end_dead_runs(found, settings)
+    with found:
         yield found
+
+
+def hold(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Hold the lock file that says that the run's process lives, until the process ends."""
+    place = _lock_of(instance, run_id)
+    make_folder(place.parent)
+    lock = FileLock(place, mode=0o600)
+    lock.acquire()
+    _held.append(lock)
+
+
+def end_dead_runs(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
+    """End each run whose process is gone as failed, so that it holds no place in the queue; return their ids.
+
+    In a home that others use too, runs that never held a lock are left alone: they may be of other jobs.
+    """
+    own = Path(instance.root_directory) == sqlite_folder(settings.data / "dagster")
+    under_way = instance.get_run_records(dg.RunsFilter(statuses=list(UNDER_WAY)))
+    dead = [record.dagster_run for record in under_way if _is_dead(instance, record, own)]
+    for run in dead:
+        instance.report_run_failed(run, DEAD)
+    alive = {record.dagster_run.run_id for record in under_way} - {run.run_id for run in dead}
+    for place in (Path(instance.root_directory) / RUNNING).glob("*.lock"):
+        if place.stem not in alive and _is_free(place):
+            place.unlink(missing_ok=True)
+    return [run.run_id for run in dead]
+
+
+def _is_dead(instance: dg.DagsterInstance, record: dg.RunRecord, own: bool) -> bool:
+    """Whether nobody holds the run's lock; a run that just began may not have taken it yet."""
+    place = _lock_of(instance, record.dagster_run.run_id)
+    if place.exists():
+        return _is_free(place)
+    return own and time.time() - record.create_timestamp.timestamp() > SECONDS_TO_LOCK
+
+
+def _is_free(place: Path) -> bool:
+    with suppress(Timeout), FileLock(place, timeout=0):
+        return True
+    return False
+
+
+def _lock_of(instance: dg.DagsterInstance, run_id: str) -> Path:
+    return Path(instance.root_directory) / RUNNING / f"{run_id}.lock"
+
+
+def _write_configuration(place: Path) -> None:
+    """Put our `dagster.yaml` in its place, unless the user changed the one that is there."""
+    shipped = resources.files("pipelines").joinpath("dagster.yaml").read_bytes()
+    if not place.exists() or hashlib.sha256(place.read_bytes()).hexdigest() in EARLIER:
+        place.write_bytes(shipped)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+import dagster as dg
+
 from assets.api.protocol import Api
 from assets.plan import Plan
 from assets.wiring import LedgerResource
+from pipelines.home import hold
 from pipelines.settings import Settings, prepare_data, read_settings
 from warehouse.catalog import Publish
 from warehouse.lake import Lake
@@ -15,6 +18,11 @@ from warehouse.lake import Lake
 
 class SettingsResource(LedgerResource):
     """Works with the settings of the process that the run is in."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Say by a lock file that the run's process lives."""
+        if context.run_id and context.instance:
+            hold(context.instance, context.run_id)
 
     def settings(self) -> Settings:
         """The settings; raises WrongUsage with all their faults, or where the data folder cannot be written."""

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipelines.home import end_dead_runs
 from pipelines.settings import Settings, read_settings
 from pipelines.sync import every_month, older_open_months, range_tags, recent_months
 from warehouse.lake import Lake
-from warehouse.months import month_of, stretches
+from warehouse.months import month_of, previous_month, stretches
 
 Months = Callable[[Settings, datetime], Sequence[str]]
 
@@ -47,12 +48,21 @@ def build_schedules(job: dg.UnresolvedAssetJobDefinition) -> list[dg.ScheduleDef
     ]
 
 
+def queue_tags(first: str, last: str, now: datetime) -> dict[str, str]:
+    """The tags by which runs that have months in common wait for each other in the queue (see dagster.yaml)."""
+    previous = previous_month(month_of(now))
+    tags = {"jobledger/recent_months": "yes"} if last >= previous else {}
+    return tags | ({"jobledger/older_months": "yes"} if first < previous else {})
+
+
 def _schedule(
     job: dg.UnresolvedAssetJobDefinition, name: str, cron: str, description: str, months: Months
 ) -> dg.ScheduleDefinition:
     def requests(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        when = context.scheduled_execution_time.astimezone(UTC)
-        wanted = months(read_settings(), when)
+        settings, when = read_settings(), context.scheduled_execution_time.astimezone(UTC)
+        if context.instance_ref is not None:  # else the instance is a test's, in memory, and nothing lasts in it
+            end_dead_runs(context.instance, settings)
+        wanted = months(settings, when)
         if not wanted:
             yield dg.SkipReason("No month to sync: no older month holds open jobs.")
         yield from (_request(name, when, first, last) for first, last in stretches(wanted))
@@ -70,4 +80,6 @@ def _schedule(
 
 def _request(name: str, when: datetime, first: str, last: str) -> dg.RunRequest:
     """A run for a stretch of months; the key keeps a tick that is evaluated twice from running twice."""
-    return dg.RunRequest(run_key=f"{name} {when.isoformat()} {first}", tags=range_tags(first, last))
+    return dg.RunRequest(
+        run_key=f"{name} {when.isoformat()} {first}", tags=range_tags(first, last) | queue_tags(first, last, when)
+    )

@@ -92,7 +92,7 @@ def sync_months(settings: Settings, months: Sequence[str], accept_gone: bool) ->
     """Run the job on these months and return whether every walk is complete. Raise MonthsFailed if months failed."""
     from pipelines.home import instance
 
-    err.print(f"Syncing {len(months)} months ({months[0]} to {months[-1]}) into {settings.data}", highlight=False)
+    err.print(f"Syncing {len(months)} months ({months[0]} to {months[-1]}) into {settings.data}")
     with instance(settings) as found:
         ran = run_months(found, settings, months, accept_gone=accept_gone)
     incomplete = incomplete_walks(settings, ran.run_ids, months)
@@ -100,7 +100,7 @@ def sync_months(settings: Settings, months: Sequence[str], accept_gone: bool) ->
         _warn(f"INCOMPLETE: {month}, {itwin}: {reason}")
     ran.raise_failures()
     if not incomplete:
-        err.print("Every walk is complete.", highlight=False)
+        err.print("Every walk is complete.")
     return not incomplete
 
 
@@ -111,7 +111,7 @@ def sync_ids(settings: Settings, ids: Sequence[str]) -> bool:
     """
     from pipelines.home import instance
 
-    plan = Plan(itwin_ids=settings.itwin_ids, tell=lambda text: err.print(text, markup=False, highlight=False))
+    plan = Plan(itwin_ids=settings.itwin_ids, tell=lambda text: err.print(text))
     with settings.client() as client, instance(settings) as found:
         fetched = fetch_by_id(Lake(settings.data), client, ids, contract(), plan)
         months = sorted(fetched.landed)
@@ -123,7 +123,7 @@ def sync_ids(settings: Settings, ids: Sequence[str]) -> bool:
     _tell_fetched(settings, fetched, len(ids))
     early = [month for month in months if month < settings.start]
     for month in early:
-        err.print(f"{month} lies before JOBLEDGER_START ({settings.start}): kept, but not in the tables.", markup=False)
+        err.print(f"{month} lies before JOBLEDGER_START ({settings.start}): kept, but not in the tables.")
     ran.add(_not_landed(fetched))
     ran.raise_failures()
     return not (fetched.not_found or fetched.failed or early)
@@ -284,7 +284,7 @@ def _run_config(walk: bool, accept_gone: bool) -> dict[str, Any]:
 
 def _tell_fetched(settings: Settings, fetched: Fetched, asked: int) -> None:
     found = asked - len(fetched.not_found) - len(fetched.failed)
-    err.print(f"{found} of {asked} jobs fetched into {settings.data}", highlight=False)
+    err.print(f"{found} of {asked} jobs fetched into {settings.data}")
     for job_id in fetched.not_found:
         _warn(f"NOT FOUND: {job_id}")
     for job_id, reason in fetched.failed.items():
@@ -292,4 +292,4 @@ def _tell_fetched(settings: Settings, fetched: Fetched, asked: int) -> None:
 
 
 def _warn(text: str) -> None:
-    err.print(text, style="yellow", markup=False, highlight=False, emoji=False)
+    err.print(text, style="yellow")

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
-from pipelines.answering import grid
+from pipelines.console import console
 from pipelines.exits import Exit, run_as_program
+from pipelines.rows import grid
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import read_settings
 from pipelines.sync import every_month, sync_months
@@ -66,21 +65,21 @@ def sandbox_environment(url: str, itwins: list[str] | tuple[str, ...], start: st
 
 def tell(data: Path, seconds: float) -> None:
     """Prints the rows of each table, three small answers, and what to type next."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    page = console(sys.stdout)
     counts = " UNION ALL ".join(
         f"SELECT {place} AS place, '{table.name}' AS table_name, '{table.group}' AS \"group\", count(*) AS rows "
         f"FROM {table.name}"
         for place, table in enumerate(all_tables(contract()))
     )
     rows = query.rows(f'SELECT table_name, "group", rows FROM ({counts}) ORDER BY place', data)
-    console.print(grid(rows, "Tables"))
+    page.print(grid(rows, "Tables"))
     for title, name in ANSWERS:
-        console.print()
+        page.print()
         rows = query.rows(statement(name), data)
-        console.print(grid(rows, title))
+        page.print(grid(rows, title))
         if not rows.num_rows:
-            console.print(" none at the moment")
-    console.print(
+            page.print(" none at the moment")
+    page.print(
         f"\nDone in {seconds:.1f} s. The jobs are made up; the data lies in {data}/:\n"
         f"  {data}/lake/          Parquet, a file per table and month\n"
         f"  {door(data)}   DuckDB, a view per table\n"
@@ -90,7 +89,6 @@ def tell(data: Path, seconds: float) -> None:
         f"  JOBLEDGER_DATA={data} .venv/bin/jobledger status\n"
         "  make ui                      the runs and tables in Dagster, on http://127.0.0.1:3000\n"
         "  cp .env.example .env         then fill it in and sync your own jobs: .venv/bin/jobledger sync --all",
-        highlight=False,
         soft_wrap=True,
     )
 

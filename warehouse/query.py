@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from warehouse.catalog import door, is_duckdb
-from warehouse.engine import MEMORY_LIMIT, MEMORY_SETTING, arrow, locked_connection
+from warehouse.engine import MEMORY_LIMIT, MEMORY_SETTING, locked_connection
 from warehouse.errors import JobledgerError, WrongUsage
 from warehouse.lake import Lake
 
@@ -91,9 +92,18 @@ def _answer(text: str, lake: Lake, file: Path, params: Mapping[str, Any] | None)
     folders = [lake.root, lake.data.resolve() / "lake"]
     try:
         with locked_connection(file, folders, memory=MEMORY_LIMIT) as con:
-            return arrow(con, text, params)
+            return _named(con, text, params)
     except duckdb.OutOfMemoryException:
         if os.environ.get(MEMORY_SETTING):
             raise
     with locked_connection(file, folders, memory=None) as con:
-        return arrow(con, text, params)
+        return _named(con, text, params)
+
+
+def _named(con: duckdb.DuckDBPyConnection, text: str, params: Mapping[str, Any] | None) -> pa.Table:
+    """Execute a query; each column keeps its name, where a relation would rename all but one of those that share it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
+        table = con.execute(text, dict(params or {})).to_arrow_table()
+    assert isinstance(table, pa.Table)
+    return table

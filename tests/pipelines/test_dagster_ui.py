@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from pipelines.home import dagster_home
-from pipelines.sandbox import Sandbox
 from pipelines.sync import range_tags
 from tests.pipelines.ledger_of_sandbox import ROOT, environment, running, small_world
 
@@ -63,33 +62,45 @@ def graphql(url: str, query: str, **variables: Any) -> Any:
     return answer.json()["data"]
 
 
+@dataclass(frozen=True)
+class Ui:
+    """The UI as `make ui` starts it, on a ledger of its own."""
+
+    url: str
+    home: Path
+    process: subprocess.Popen[bytes]
+
+
 @pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, Path, Sandbox]]:
-    """`dagster dev` as `make ui` starts it, on a ledger of its own."""
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Generator[Ui]:
     home = tmp_path_factory.mktemp("ui")
     world = small_world()
-    with running(world) as (sandbox, _):
-        env = environment(sandbox, world, home / "data", DAGSTER_HOME=str(dagster_home(home / "data")))
+    with running(world) as (sandbox, _), (home / "log.txt").open("w") as log:
         port = free_port()
-        dagster = str(Path(sys.executable).with_name("dagster"))
-        command = [dagster, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-        log = (home / "log.txt").open("w")
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
+        env = environment(sandbox, world, home / "data", JOBLEDGER_UI_PORT=str(port))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.ui"], cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True
+        )
         try:
-            until(lambda: answers(f"http://127.0.0.1:{port}"), 60, "the web server")
-            yield f"http://127.0.0.1:{port}", home, sandbox
+            until(lambda: answers(f"http://127.0.0.1:{port}"), 240, "the web server")
+            yield Ui(f"http://127.0.0.1:{port}", home, process)
         finally:
-            os.killpg(process.pid, signal.SIGINT)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(10)
-            log.close()
+            process.terminate()
+            process.wait(60)
 
 
-def test_a_run_launched_over_graphql_succeeds_and_lands_its_months(ui: tuple[str, Path, Sandbox]) -> None:
-    url, home, _ = ui
+def processes_of(home: Path) -> set[int]:
+    """The processes whose environment names a data folder below `home`: the UI and all that it began."""
+    found: set[int] = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"JOBLEDGER_DATA={home}".encode() in (folder / "environ").read_bytes():
+                found.add(int(folder.name))
+    return found
+
+
+def test_a_run_launched_over_graphql_succeeds_and_lands_its_months(ui: Ui) -> None:
+    url, home = ui.url, ui.home
     tags = [{"key": key, "value": value} for key, value in range_tags("2026-02", "2026-03").items()]
     selector = {"repositoryLocationName": "jobledger", "repositoryName": "__repository__", "pipelineName": "sync"}
     parameters = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}, "runConfigData": "{}"}
@@ -104,6 +115,7 @@ def test_a_run_launched_over_graphql_succeeds_and_lands_its_months(ui: tuple[str
 
     assert until(status, 90, "the run to end") == "SUCCESS"
     assert (home / "data" / "history.duckdb").exists()
+    assert (home / "data" / "dagster" / "running" / f"{run_id}.lock").exists()
     months = sorted(folder.name for folder in (home / "data" / "lake" / "jobs").iterdir())
     assert months == ["created_month=2026-02", "created_month=2026-03"]
 
@@ -111,8 +123,8 @@ def test_a_run_launched_over_graphql_succeeds_and_lands_its_months(ui: tuple[str
 @pytest.mark.skipif(
     CHROMIUM is None and not os.environ.get("CI"), reason="needs Chromium (Debian: apt-get install chromium)"
 )
-def test_a_person_sees_the_assets_in_their_groups(ui: tuple[str, Path, Sandbox], tmp_path: Path) -> None:
-    url, _, _ = ui
+def test_a_person_sees_the_assets_in_their_groups(ui: Ui, tmp_path: Path) -> None:
+    url = ui.url
     assert CHROMIUM is not None, "CI installs Chromium"
     command = [
         *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -122,3 +134,11 @@ def test_a_person_sees_the_assets_in_their_groups(ui: tuple[str, Path, Sandbox],
     page = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
     for group in ("raw", "core", "specifications", "quality", "marts", "published"):
         assert group in page
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_sigterm_ends_the_web_server_the_daemon_and_the_code_servers(ui: Ui) -> None:
+    assert len(processes_of(ui.home)) >= 4
+    ui.process.terminate()
+    ui.process.wait(60)
+    assert processes_of(ui.home) == set()

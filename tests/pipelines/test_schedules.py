@@ -8,9 +8,12 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 import pytest
+import yaml
 
 from pipelines.definitions import build_defs
+from pipelines.schedules import queue_tags
 from pipelines.sync import range_tags
+from tests.pipelines.ledger_of_sandbox import ROOT
 from warehouse.lake import Lake
 from warehouse.tables import JOBS
 
@@ -69,9 +72,24 @@ def test_every_week_all_months(defs: dg.Definitions) -> None:
     assert asked(defs, "weekly_all_months") == [range_tags("2025-10", "2026-03")]
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "kinds"),
+    [
+        ("2026-02", "2026-03", {"recent"}),
+        ("2025-10", "2026-01", {"older"}),
+        ("2025-10", "2026-03", {"recent", "older"}),
+    ],
+)
+def test_runs_with_months_in_common_have_a_tag_in_common(first: str, last: str, kinds: set[str]) -> None:
+    limits = yaml.safe_load((ROOT / "pipelines" / "dagster.yaml").read_text())["run_coordinator"]["config"]
+    limited = {row["key"]: row["limit"] for row in limits["tag_concurrency_limits"]}
+    assert set(queue_tags(first, last, TICK)) == {f"jobledger/{kind}_months" for kind in kinds}
+    assert limited == {"jobledger/recent_months": 1, "jobledger/older_months": 1}
+
+
 def test_schedules_are_off_until_switched_on_and_say_what_they_do(defs: dg.Definitions) -> None:
     schedules = [defs.resolve_schedule_def(row.name) for row in defs.schedules or []]
-    assert len(schedules) == 3
+    assert len(schedules) == 4
     for schedule in schedules:
         assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
         assert schedule.description
