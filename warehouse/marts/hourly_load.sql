@@ -83,41 +83,16 @@ changes AS (
     GROUP BY type, hour, full_hour
 ),
 
-types AS (
-    SELECT
-        type,
-        min(hour) AS first_hour,
-        max(hour) AS last_hour
-    FROM changes
-    GROUP BY type
-),
-
--- Every hour that a type may have a row of: in between two changes, what there was goes on.
-type_hours AS (
-    SELECT
-        types.type,
-        unnest(
-            numbers_between(
-                greatest(types.first_hour, bounds.first_hour),
-                least(types.last_hour, bounds.last_hour)
-            )
-        ) AS hour
-    FROM types
-    CROSS JOIN bounds
-),
-
-parts AS (
+hour_parts AS (
     SELECT type, hour, created, started, ended, queued_us, running_us, 0 AS queued, 0 AS running
     FROM changes
     UNION ALL
     SELECT type, full_hour, 0, 0, 0, 0, 0, queued, running
     FROM changes
-    UNION ALL
-    SELECT type, hour, 0, 0, 0, 0, 0, 0, 0
-    FROM type_hours
 ),
 
-hours AS (
+-- An hour in which something changes.
+changed_hours AS (
     SELECT
         type,
         hour,
@@ -127,27 +102,57 @@ hours AS (
         sum(queued_us) AS queued_us,
         sum(running_us) AS running_us,
         sum(sum(queued)) OVER until_hour AS queued_at_start,
-        sum(sum(running)) OVER until_hour AS running_at_start
-    FROM parts
+        sum(sum(running)) OVER until_hour AS running_at_start,
+        lead(hour) OVER (PARTITION BY type ORDER BY hour) AS next_hour
+    FROM hour_parts
     GROUP BY type, hour
     WINDOW until_hour AS (PARTITION BY type ORDER BY hour ROWS UNBOUNDED PRECEDING)
+),
+
+-- What there is at its start goes on until the next one.
+stretches AS (
+    SELECT
+        changed_hours.*,
+        greatest(changed_hours.hour, bounds.first_hour) AS first_hour,
+        CASE
+            WHEN changed_hours.queued_at_start = 0 AND changed_hours.running_at_start = 0
+                THEN least(changed_hours.hour, bounds.last_hour)
+            ELSE least(changed_hours.next_hour - 1, bounds.last_hour)
+        END AS last_hour
+    FROM changed_hours
+    CROSS JOIN bounds
+),
+
+stretch_hours AS (
+    SELECT
+        stretches.*,
+        unnest(numbers_between(first_hour, last_hour)) AS each_hour
+    FROM stretches
+),
+
+hours AS (
+    SELECT
+        each_hour AS hour,
+        type,
+        CASE WHEN each_hour = hour THEN created ELSE 0 END AS created,
+        CASE WHEN each_hour = hour THEN started ELSE 0 END AS started,
+        CASE WHEN each_hour = hour THEN ended ELSE 0 END AS ended,
+        queued_at_start * 3600000000 + CASE WHEN each_hour = hour THEN queued_us ELSE 0 END AS queued_us,
+        running_at_start * 3600000000 + CASE WHEN each_hour = hour THEN running_us ELSE 0 END AS running_us,
+        queued_at_start,
+        running_at_start
+    FROM stretch_hours
 )
 
 SELECT
-    hour_start(hours.hour) AS hour,
-    hours.type,
-    CAST(hours.created AS BIGINT) AS created,
-    CAST(hours.started AS BIGINT) AS started,
-    CAST(hours.ended AS BIGINT) AS ended,
-    CAST(hours.queued_us + hours.queued_at_start * 3600000000 AS BIGINT) / 1e6 AS queued_seconds,
-    CAST(hours.running_us + hours.running_at_start * 3600000000 AS BIGINT) / 1e6 AS running_seconds,
-    CAST(hours.queued_at_start AS BIGINT) AS queued_at_start,
-    CAST(hours.running_at_start AS BIGINT) AS running_at_start
+    hour_start(hour) AS hour,
+    type,
+    CAST(created AS BIGINT) AS created,
+    CAST(started AS BIGINT) AS started,
+    CAST(ended AS BIGINT) AS ended,
+    CAST(queued_us AS BIGINT) / 1e6 AS queued_seconds,
+    CAST(running_us AS BIGINT) / 1e6 AS running_seconds,
+    CAST(queued_at_start AS BIGINT) AS queued_at_start,
+    CAST(running_at_start AS BIGINT) AS running_at_start
 FROM hours
-INNER JOIN bounds ON hours.hour BETWEEN bounds.first_hour AND bounds.last_hour
-WHERE
-    hours.created <> 0
-    OR hours.started <> 0
-    OR hours.ended <> 0
-    OR hours.queued_us + hours.queued_at_start * 3600000000 <> 0
-    OR hours.running_us + hours.running_at_start * 3600000000 <> 0
+WHERE created <> 0 OR started <> 0 OR ended <> 0 OR queued_us <> 0 OR running_us <> 0
