@@ -249,7 +249,7 @@ def test_a_job_that_ends_at_midnight_has_nothing_in_the_next_day_but_its_end() -
 
 
 def walks_of(seed: int) -> list[Row]:
-    """Walks of two iTwins and of the caller's own jobs; not all complete, none of iTwin 2 behind February."""
+    """Walks of two iTwins and of two identities' own jobs; not all complete, none of iTwin 2 behind February."""
     made: list[Row] = []
     for number in range(24):
         month = 1 + (number + seed) % 4
@@ -258,6 +258,7 @@ def walks_of(seed: int) -> list[Row]:
             {
                 "walk_id": f"walk-{number}",
                 "itwin_id": itwin,
+                "identity": None if itwin else ("identity-1", "identity-2", None)[number % 5 % 3],
                 "created_from": datetime(2025, month, 1, tzinfo=UTC),
                 "created_to": datetime(2025, month + 1, 1, tzinfo=UTC),
                 "finished_at": AS_OF - number * HOUR,
@@ -318,14 +319,18 @@ def best_known_begin(row: Row, states: Sequence[Row]) -> datetime:
 
 
 def covering_walks(row: Row, tables: dict[str, list[Row]]) -> list[datetime]:
-    own_walks = {walk["walk_id"] for walk in tables["walks"] if walk["itwin_id"] is None}
-    is_own = any(seen["job_id"] == row["job_id"] and seen["walk_id"] in own_walks for seen in tables["observations"])
+    own_walks = {walk["walk_id"]: walk["identity"] for walk in tables["walks"] if walk["itwin_id"] is None}
+    listed_by = {
+        own_walks.get(seen["walk_id"])
+        for seen in tables["observations"]
+        if seen["job_id"] == row["job_id"] and seen["source"] == "list"
+    }
     return [
         walk["finished_at"]
         for walk in tables["walks"]
         if walk["complete"]
         and walk["created_from"] <= row["created_at"] < walk["created_to"]
-        and (walk["itwin_id"] == row["itwin_id"] or (walk["itwin_id"] is None and is_own))
+        and (walk["itwin_id"] == row["itwin_id"] or walk["identity"] in listed_by - {None})
     ]
 
 
@@ -338,7 +343,13 @@ def test_open_jobs_are_those_of_plain_python(seed: int, as_of: datetime | None) 
             row["state"] = ("Active", "TerminatingOnCancel", "Paused")[number % 3]
     walks = walks_of(seed) if as_of else [walk | {"complete": False} for walk in walks_of(seed)]
     seen = [
-        {"job_id": row["job_id"], "walk_id": f"walk-{number % 24}", "observed_at": AS_OF, "http_status": 200}
+        {
+            "job_id": row["job_id"],
+            "walk_id": f"walk-{number % 24}",
+            "observed_at": AS_OF,
+            "http_status": 200,
+            "source": "get" if number % 11 == 0 else "list",
+        }
         for number, row in enumerate(jobs)
     ]
     tables = {"jobs": jobs, "job_states": states_of(jobs), "walks": walks, "observations": seen}

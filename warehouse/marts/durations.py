@@ -120,8 +120,8 @@ OPEN_JOBS: Final = Table(
             "last_seen_at",
             "TIMESTAMPTZ",
             "End of the newest complete walk that covered it (its window holds the job, and it walked the job's iTwin; "
-            "or it walked the caller's own jobs, and such a walk has shown the job before), or changed_at where that "
-            "is later or there is none",
+            "or it walked the caller's own jobs, and a walk of the same identity has listed the job), or changed_at "
+            "where that is later or there is none",
         ),
     ),
 )

@@ -51,24 +51,28 @@ stretches AS (
     GROUP BY job_states.job_id
 ),
 
--- The newest complete walk of each window.
+-- The newest complete walk of each window: of an iTwin, or of an identity's own jobs.
 windows AS (
     SELECT
         itwin_id,
+        identity,
         created_from,
         created_to,
         max(finished_at) AS finished_at
     FROM walks
     WHERE complete
-    GROUP BY itwin_id, created_from, created_to
+    GROUP BY itwin_id, identity, created_from, created_to
 ),
 
-own_jobs AS (
-    SELECT DISTINCT observations.job_id
+-- An identity whose walk of its own jobs has listed the job.
+listings AS (
+    SELECT DISTINCT
+        observations.job_id,
+        walks.identity
     FROM observations
     INNER JOIN open_now ON open_now.job_id = observations.job_id
     INNER JOIN walks ON walks.walk_id = observations.walk_id
-    WHERE walks.itwin_id IS NULL
+    WHERE walks.itwin_id IS NULL AND observations.source = 'list'
 ),
 
 sightings AS (
@@ -83,9 +87,11 @@ sightings AS (
         open_now.job_id,
         windows.finished_at
     FROM open_now
-    INNER JOIN own_jobs ON own_jobs.job_id = open_now.job_id
-    INNER JOIN windows ON open_now.created_at >= windows.created_from AND open_now.created_at < windows.created_to
-    WHERE windows.itwin_id IS NULL
+    INNER JOIN listings ON listings.job_id = open_now.job_id
+    INNER JOIN windows ON windows.identity = listings.identity
+    WHERE
+        windows.itwin_id IS NULL
+        AND open_now.created_at >= windows.created_from AND open_now.created_at < windows.created_to
 ),
 
 seen AS (

@@ -42,7 +42,7 @@ own AS (
     INNER JOIN observations AS o ON o.job_id = u.job_id AND o.observed_at = u.last_observed_at
     INNER JOIN own_users AS p ON p.user_id = o.body ->> '$.userId'
     WHERE u.job_id NOT IN (SELECT job_id FROM own_listings WHERE identity IS NOT NULL)
-),
+)
 
 SELECT
     u.job_id,
