@@ -4,34 +4,14 @@
 --   prediction is an output of one of these jobs. trained_by_job_id: the job created last that has the detector as its
 --   output, so that a detector trained again shows its newest training.
 -- Leaves out: trainings as users (their input detector_name names what they make); detectors that no job used.
-WITH named AS MATERIALIZED (
+WITH detector_inputs AS (
     SELECT
         job_id,
-        direction,
         coalesce(detector_name, reference) AS detector_name,
         detector_version,
         reference
     FROM job_references
     WHERE direction = 'input' AND kind = 'detector' AND role <> 'detector_name' AND reference IS NOT NULL
-    UNION ALL
-    SELECT
-        job_id,
-        direction,
-        coalesce(detector_name, reference) AS detector_name,
-        detector_version,
-        reference
-    FROM job_references
-    WHERE direction = 'output' AND role = 'detector' AND reference IS NOT NULL
-),
-
-used AS (
-    SELECT
-        job_id,
-        detector_name,
-        detector_version,
-        reference
-    FROM named
-    WHERE direction = 'input'
 ),
 
 uses AS (
@@ -39,50 +19,53 @@ uses AS (
         job_id,
         detector_name,
         detector_version
-    FROM used
+    FROM detector_inputs
 ),
 
-summed AS (
+accounts AS (
     SELECT
         uses.detector_name,
         uses.detector_version,
-        count(*) AS jobs,
-        count(*) FILTER (WHERE jobs.outcome <> 'open') AS finished,
-        count(*) FILTER (WHERE jobs.outcome = 'success') AS succeeded,
-        count(*) FILTER (WHERE jobs.outcome = 'failed') AS failed,
-        count(*) FILTER (WHERE jobs.outcome = 'cancelled') AS cancelled,
-        count(jobs.run_seconds) FILTER (WHERE jobs.outcome = 'success') AS succeeded_with_run_seconds,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY jobs.run_seconds)
-            FILTER (WHERE jobs.outcome = 'success') AS run_seconds_p50,
-        count(jobs.units) FILTER (WHERE jobs.outcome = 'success') AS succeeded_with_units,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY jobs.units)
-            FILTER (WHERE jobs.outcome = 'success' AND jobs.units_source = 'estimatedUnits') AS estimated_units_p50,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY jobs.units)
-            FILTER (WHERE jobs.outcome = 'success' AND jobs.units_source = 'processingUnits') AS processing_units_p50,
-        min(jobs.created_at) AS first_used_at,
-        max(jobs.created_at) AS last_used_at,
-        count(DISTINCT date_trunc('month', CAST(jobs.created_at AS DATE))) AS months_in_use
+        jobs.outcome,
+        jobs.created_at,
+        jobs.created_month,
+        CASE WHEN jobs.outcome = 'success' THEN jobs.run_seconds END AS run_seconds,
+        CASE WHEN jobs.outcome = 'success' AND jobs.units_source = 'estimatedUnits' THEN jobs.units END AS estimated,
+        CASE WHEN jobs.outcome = 'success' AND jobs.units_source = 'processingUnits' THEN jobs.units END AS processed
     FROM uses
     INNER JOIN jobs ON uses.job_id = jobs.job_id
-    GROUP BY uses.detector_name, uses.detector_version
 ),
 
-predictions AS (
-    SELECT DISTINCT
-        producer_job_id,
-        consumer_job_id
-    FROM reference_lineage
-    WHERE consumer_role = 'prediction' AND consumer_type LIKE 'Eval%'
+totals AS (
+    SELECT
+        detector_name,
+        detector_version,
+        count(*) AS jobs,
+        count(*) FILTER (WHERE outcome <> 'open') AS finished,
+        count(*) FILTER (WHERE outcome = 'success') AS succeeded,
+        count(*) FILTER (WHERE outcome = 'failed') AS failed,
+        count(*) FILTER (WHERE outcome = 'cancelled') AS cancelled,
+        count(run_seconds) AS succeeded_with_run_seconds,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY run_seconds) AS run_seconds_p50,
+        count(estimated) + count(processed) AS succeeded_with_units,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY estimated) AS estimated_units_p50,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY processed) AS processing_units_p50,
+        min(created_at) AS first_used_at,
+        max(created_at) AS last_used_at,
+        count(DISTINCT created_month) AS months_in_use
+    FROM accounts
+    GROUP BY detector_name, detector_version
 ),
 
-evaluated AS (
+evaluations AS (
     SELECT
         uses.detector_name,
         uses.detector_version,
-        count(DISTINCT predictions.producer_job_id) AS evaluated_jobs,
-        count(DISTINCT predictions.consumer_job_id) AS evaluation_jobs
-    FROM predictions
-    INNER JOIN uses ON predictions.producer_job_id = uses.job_id
+        count(DISTINCT reference_lineage.producer_job_id) AS evaluated_jobs,
+        count(DISTINCT reference_lineage.consumer_job_id) AS evaluation_jobs
+    FROM uses
+    INNER JOIN reference_lineage ON uses.job_id = reference_lineage.producer_job_id
+    WHERE reference_lineage.consumer_role = 'prediction' AND reference_lineage.consumer_type LIKE 'Eval%'
     GROUP BY uses.detector_name, uses.detector_version
 ),
 
@@ -95,38 +78,39 @@ trainings AS (
             PARTITION BY detectors.detector_name, detectors.detector_version
             ORDER BY jobs.created_at DESC, jobs.job_id DESC
         ) AS newest
-    FROM (SELECT DISTINCT detector_name, detector_version, reference FROM used) AS detectors
-    INNER JOIN named AS made ON detectors.reference = made.reference AND made.direction = 'output'
+    FROM (SELECT DISTINCT detector_name, detector_version, reference FROM detector_inputs) AS detectors
+    INNER JOIN job_references AS made ON detectors.reference = made.reference
     INNER JOIN jobs ON made.job_id = jobs.job_id
+    WHERE made.direction = 'output' AND made.role = 'detector'
 )
 
 SELECT
-    summed.detector_name,
-    summed.detector_version,
-    summed.jobs,
-    summed.finished,
-    summed.succeeded,
-    summed.failed,
-    summed.cancelled,
-    summed.failed / nullif(summed.finished, 0)::DOUBLE AS failure_share,
-    summed.succeeded_with_run_seconds,
-    summed.run_seconds_p50,
-    summed.succeeded_with_units,
-    summed.estimated_units_p50,
-    summed.processing_units_p50,
-    summed.first_used_at,
-    summed.last_used_at,
-    summed.months_in_use,
-    coalesce(evaluated.evaluated_jobs, 0) AS evaluated_jobs,
-    coalesce(evaluated.evaluation_jobs, 0) AS evaluation_jobs,
+    totals.detector_name,
+    totals.detector_version,
+    totals.jobs,
+    totals.finished,
+    totals.succeeded,
+    totals.failed,
+    totals.cancelled,
+    totals.failed / CAST(nullif(totals.finished, 0) AS DOUBLE) AS failure_share,
+    totals.succeeded_with_run_seconds,
+    totals.run_seconds_p50,
+    totals.succeeded_with_units,
+    totals.estimated_units_p50,
+    totals.processing_units_p50,
+    totals.first_used_at,
+    totals.last_used_at,
+    totals.months_in_use,
+    coalesce(evaluations.evaluated_jobs, 0) AS evaluated_jobs,
+    coalesce(evaluations.evaluation_jobs, 0) AS evaluation_jobs,
     trainings.job_id AS trained_by_job_id
-FROM summed
-LEFT JOIN evaluated
+FROM totals
+LEFT JOIN evaluations
     ON
-        summed.detector_name = evaluated.detector_name
-        AND summed.detector_version IS NOT DISTINCT FROM evaluated.detector_version
+        totals.detector_name = evaluations.detector_name
+        AND totals.detector_version IS NOT DISTINCT FROM evaluations.detector_version
 LEFT JOIN trainings
     ON
-        summed.detector_name = trainings.detector_name
-        AND summed.detector_version IS NOT DISTINCT FROM trainings.detector_version
+        totals.detector_name = trainings.detector_name
+        AND totals.detector_version IS NOT DISTINCT FROM trainings.detector_version
         AND trainings.newest = 1

@@ -7,66 +7,36 @@
 --   have no run.
 WITH accounts AS (
     SELECT
-        substr(CAST(CAST(created_at AS DATE) AS VARCHAR), 1, 7) AS month,
+        created_month,
         type,
         outcome,
-        CASE WHEN outcome IN ('failed', 'cancelled') THEN 1 ELSE 0 END AS is_lost,
+        outcome IN ('failed', 'cancelled') AS is_lost,
         started_at IS NOT NULL OR ended_at IS NULL AS should_have_run,
         units,
-        units_source,
+        CASE WHEN units_source = 'estimatedUnits' THEN billionths(units) END AS estimated,
+        CASE WHEN units_source = 'processingUnits' THEN billionths(units) END AS processed,
         epoch_us(ended_at) - epoch_us(started_at) AS run_us
     FROM jobs
 ),
 
-cells AS (
+totals AS (
     SELECT
-        month,
-        type,
+        CASE WHEN grouping(created_month) = 1 THEN 'all' ELSE created_month END AS month,
+        CASE WHEN grouping(type) = 1 THEN 'all' ELSE type END AS type,
         count(*) AS jobs,
         count(*) FILTER (WHERE outcome <> 'open') AS finished,
         count(*) FILTER (WHERE outcome = 'failed') AS failed,
         count(*) FILTER (WHERE outcome = 'cancelled') AS cancelled,
-        count(units) FILTER (WHERE is_lost = 1) AS with_units,
-        sum(units) FILTER (WHERE is_lost = 1 AND units_source = 'estimatedUnits') AS estimated_units,
-        sum(units) FILTER (WHERE is_lost = 1 AND units_source = 'processingUnits') AS processing_units,
-        count(*) FILTER (WHERE is_lost = 1 AND should_have_run) AS should_have_run,
-        count(run_us) FILTER (WHERE is_lost = 1) AS with_run,
-        sum(run_us) FILTER (WHERE is_lost = 1) AS run_us
+        count(*) FILTER (WHERE is_lost AND should_have_run) AS should_have_run,
+        count(run_us) FILTER (WHERE is_lost) AS with_run,
+        sum(run_us) FILTER (WHERE is_lost) AS run_us,
+        count(units) FILTER (WHERE is_lost) AS with_units,
+        units_of(sum(estimated) FILTER (WHERE is_lost)) AS estimated_units,
+        units_of(sum(processed) FILTER (WHERE is_lost)) AS processing_units
     FROM accounts
-    GROUP BY month, type
-),
-
--- Each cell counts in its own row and in those of all months, of all types and of all.
-spread AS (
-    SELECT
-        CASE WHEN wide.all_months THEN 'all' ELSE cells.month END AS in_month,
-        CASE WHEN wide.all_types THEN 'all' ELSE cells.type END AS in_type,
-        cells.*
-    FROM cells
-    CROSS JOIN (
-        VALUES (FALSE, FALSE), (FALSE, TRUE), (TRUE, FALSE), (TRUE, TRUE)
-    ) AS wide(all_months, all_types)
-),
-
-totals AS (
-    SELECT
-        in_month AS month,
-        in_type AS type,
-        CAST(sum(jobs) AS BIGINT) AS jobs,
-        CAST(sum(finished) AS BIGINT) AS finished,
-        CAST(sum(failed) AS BIGINT) AS failed,
-        CAST(sum(cancelled) AS BIGINT) AS cancelled,
-        CAST(sum(with_units) AS BIGINT) AS with_units,
-        sum(estimated_units) AS estimated_units,
-        sum(processing_units) AS processing_units,
-        CAST(sum(should_have_run) AS BIGINT) AS should_have_run,
-        CAST(sum(with_run) AS BIGINT) AS with_run,
-        CAST(sum(run_us) AS BIGINT) AS run_us
-    FROM spread
-    GROUP BY in_month, in_type
+    GROUP BY CUBE (created_month, type)
 )
 
--- Sums of doubles are rounded to 6 places: their last bits depend on the order in which an engine adds.
 SELECT
     month,
     type,
@@ -84,3 +54,5 @@ SELECT
     round(coalesce(estimated_units, 0), 6) AS estimated_units_lost,
     round(coalesce(processing_units, 0), 6) AS processing_units_lost
 FROM totals
+-- Without jobs there is a total all the same.
+WHERE jobs > 0

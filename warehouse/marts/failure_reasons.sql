@@ -10,7 +10,8 @@ WITH failed AS (
         job_id,
         type,
         units,
-        units_source,
+        CASE WHEN units_source = 'estimatedUnits' THEN billionths(units) END AS estimated,
+        CASE WHEN units_source = 'processingUnits' THEN billionths(units) END AS processed,
         coalesce(ended_at, created_at) AS seen_at
     FROM jobs
     WHERE outcome = 'failed'
@@ -45,7 +46,8 @@ cases AS (
         failed.job_id,
         failed.seen_at,
         failed.units,
-        failed.units_source,
+        failed.estimated,
+        failed.processed,
         errors.message,
         row_number() OVER (
             PARTITION BY errors.code, failed.type, detectors.detector_name, detectors.detector_version
@@ -56,7 +58,6 @@ cases AS (
     LEFT JOIN detectors ON detectors.job_id = failed.job_id
 )
 
--- Sums of doubles are rounded to 6 places: their last bits depend on the order in which an engine adds.
 SELECT
     code,
     type,
@@ -67,8 +68,8 @@ SELECT
     max(seen_at) AS last_seen_at,
     count(units) AS with_units,
     count(units) / CAST(count(*) AS DOUBLE) AS units_coverage,
-    round(coalesce(sum(units) FILTER (WHERE units_source = 'estimatedUnits'), 0), 6) AS estimated_units_lost,
-    round(coalesce(sum(units) FILTER (WHERE units_source = 'processingUnits'), 0), 6) AS processing_units_lost,
+    round(coalesce(units_of(sum(estimated)), 0), 6) AS estimated_units_lost,
+    round(coalesce(units_of(sum(processed)), 0), 6) AS processing_units_lost,
     max(message) FILTER (WHERE newest = 1) AS example_message,
     max(job_id) FILTER (WHERE newest = 1) AS example_job_id
 FROM cases

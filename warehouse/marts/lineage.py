@@ -50,17 +50,19 @@ REFERENCE_LINEAGE: Final = Table(
     name="reference_lineage",
     group="marts",
     monthly=False,
-    meaning="Which job used what another job made: a reference (the very same text) that is an output of one job "
-    "and an input of another; a bucket path only within its iTwin. Counts every job that names the "
-    "reference as its output, whatever its outcome and whenever it was created, so that cycles are "
-    "possible. Leaves out a job that takes its own output, and values that are no reference.",
-    grain="producer job, reference and consumer job, with both roles",
-    key=("producer_job_id", "reference", "consumer_job_id", "producer_role", "consumer_role"),
+    meaning="Which job had made what a job read: a reference (the very same text) that is an input of one job and an "
+    "output of another one before it. A reader used what the newest producer before it had made: the one that ended "
+    "last by the time the reader was created or, where none had ended by then, the one created last. Before is in "
+    "order of creation, ties by job id, so that lineage goes forward and has no cycles. Outcomes do not matter. A "
+    "bucket path counts only within its iTwin. Leaves out readers of what no job before them had made, and values "
+    "that are no reference.",
+    grain="reader (a job, a reference among its inputs and its role there) of what a job before it had made",
+    key=("consumer_job_id", "reference", "consumer_role"),
     columns=(
-        Column("producer_job_id", "VARCHAR", "Job that has the reference as an output"),
+        Column("producer_job_id", "VARCHAR", "The newest job before the reader that has the reference as an output"),
         Column("reference", "VARCHAR", "The reference as text"),
-        Column("consumer_job_id", "VARCHAR", "Job that has it as an input"),
-        Column("producer_role", "VARCHAR", "Canonical name of the output"),
+        Column("consumer_job_id", "VARCHAR", "The reader: a job that has it as an input"),
+        Column("producer_role", "VARCHAR", "Canonical name of the output; of several, the first by name"),
         Column("consumer_role", "VARCHAR", "Canonical name of the input"),
         Column("producer_type", "VARCHAR", "Kind of the producer job"),
         Column("consumer_type", "VARCHAR", "Kind of the consumer job"),
@@ -105,7 +107,6 @@ DELIVERABLE_UNITS: Final = Table(
             "Steps to the farthest job upstream, each by its shortest way from consumer to producer; 0 without any",
             "steps",
         ),
-        Column("in_cycle", "BOOLEAN", "Whether the job is upstream of itself, by way of other jobs"),
     ),
 )
 

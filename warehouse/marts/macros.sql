@@ -17,6 +17,15 @@ CREATE OR REPLACE MACRO number_text(x) AS
 CREATE OR REPLACE MACRO month_text(moment) AS
     strftime(moment, '%Y-%m');
 
+-- The number at a path of a JSON text; null where there is none, or one that is too large to be one (1e999).
+CREATE OR REPLACE MACRO number_at(body, path) AS
+    CASE
+        WHEN
+            json_type(body, path) IN ('BIGINT', 'UBIGINT', 'DOUBLE')
+            AND isfinite(TRY_CAST(json_extract_string(body, path) AS DOUBLE))
+            THEN TRY_CAST(json_extract_string(body, path) AS DOUBLE)
+    END;
+
 -- The number of a UTC day or hour, counted from the start of 1970.
 CREATE OR REPLACE MACRO day_number(moment) AS
     CAST(floor(epoch_us(moment) / 86400000000e0) AS BIGINT);

@@ -1,107 +1,150 @@
--- reference_lineage: one row per producer job, reference and consumer job, with both roles.
--- Counts: a reference (reality data, bucket path or detector; the very same text) that is an output of one job and an
---   input of another one. A bucket path means something in its iTwin alone: there both jobs must be of one iTwin.
---   Every job that names the reference as its output is a producer of it, whatever its outcome and whenever it was
---   created: the same reference may have several producers, and cycles are possible.
--- Leaves out: a job that takes its own output; values that are no reference.
--- How: most outputs are nobody's input, so the few that are one are picked out by the reference alone, before what is
---   wide and long is joined.
-WITH produced AS MATERIALIZED (
+-- reference_lineage: one row per reader, that is a job, a reference among its inputs and its role there; with the job that
+-- had made what was read.
+-- Counts: references (reality data, bucket path or detector; the very same text) that are an input of one job and an
+--   output of another one before it, whatever its outcome. Of several, the one that ended last by the time the reader was
+--   created; where none had ended, the one created last. Before is in order of creation, ties by job id: no job is
+--   upstream of itself. A bucket path means something in its iTwin alone: there both jobs are of one iTwin.
+-- Leaves out: readers of what no job before them had made; values that are no reference.
+-- How: most references have one producer, which was there before the reader or was not. What happens to the others is
+--   put in order once, so that a path that is written and read a thousand times takes a thousand steps, not a million.
+WITH produced AS (
     SELECT
-        job_id,
-        type,
-        role,
-        reference,
-        kind
+        job_references.job_id,
+        job_references.type,
+        job_references.role,
+        job_references.reference,
+        CASE WHEN job_references.kind = 'bucket_path' THEN jobs.itwin_id ELSE '' END AS scope,
+        jobs.created_at,
+        CASE WHEN jobs.ended_at IS NOT NULL THEN greatest(jobs.ended_at, jobs.created_at) END AS ended_at
     FROM job_references
+    INNER JOIN jobs ON job_references.job_id = jobs.job_id
     WHERE
-        direction = 'output'
-        AND kind IS NOT NULL
-        AND reference IN (SELECT DISTINCT reference FROM job_references WHERE direction = 'input' AND kind IS NOT NULL)
-),
-
-consumed AS MATERIALIZED (
-    SELECT
-        job_id,
-        type,
-        role,
-        reference,
-        kind
-    FROM job_references
-    WHERE direction = 'input' AND kind IS NOT NULL AND reference IN (SELECT DISTINCT reference FROM produced)
-),
-
-bucket_jobs AS (
-    SELECT
-        job_id,
-        itwin_id
-    FROM jobs
-    WHERE
-        job_id IN (
-            SELECT job_id FROM produced WHERE kind = 'bucket_path'
-            UNION ALL
-            SELECT job_id FROM consumed WHERE kind = 'bucket_path'
+        job_references.direction = 'output'
+        AND job_references.kind IS NOT NULL
+        AND job_references.reference IN (
+            SELECT DISTINCT reference FROM job_references WHERE direction = 'input' AND kind IS NOT NULL
         )
 ),
 
-produced_paths AS (
+consumed AS (
     SELECT
-        produced.*,
-        bucket_jobs.itwin_id
+        job_references.job_id,
+        job_references.type,
+        job_references.role,
+        job_references.reference,
+        job_references.kind,
+        CASE WHEN job_references.kind = 'bucket_path' THEN jobs.itwin_id ELSE '' END AS scope,
+        jobs.created_at
+    FROM job_references
+    INNER JOIN jobs ON job_references.job_id = jobs.job_id
+    WHERE
+        job_references.direction = 'input'
+        AND job_references.kind IS NOT NULL
+        AND job_references.reference IN (SELECT DISTINCT reference FROM produced)
+),
+
+-- Where there is but one producer, the smallest of its values are its values.
+made_references AS (
+    SELECT
+        reference,
+        count(*) AS producers,
+        min(job_id) AS job_id,
+        min(type) AS type,
+        min(role) AS role,
+        min(scope) AS scope,
+        min(created_at) AS created_at
     FROM produced
-    INNER JOIN bucket_jobs ON produced.job_id = bucket_jobs.job_id
-    WHERE produced.kind = 'bucket_path'
+    GROUP BY reference
 ),
 
-consumed_paths AS (
+readers_of_one_producer AS (
     SELECT
-        consumed.*,
-        bucket_jobs.itwin_id
-    FROM consumed
-    INNER JOIN bucket_jobs ON consumed.job_id = bucket_jobs.job_id
-    WHERE consumed.kind = 'bucket_path'
-),
-
-shared AS (
-    SELECT
-        produced.job_id AS producer_job_id,
-        produced.type AS producer_type,
-        produced.role AS producer_role,
+        consumed.job_id,
+        consumed.type,
+        consumed.role,
         consumed.reference,
         consumed.kind,
-        consumed.job_id AS consumer_job_id,
-        consumed.type AS consumer_type,
-        consumed.role AS consumer_role
-    FROM produced
-    INNER JOIN consumed ON produced.reference = consumed.reference
+        made_references.job_id AS producer_job_id,
+        made_references.type AS producer_type,
+        made_references.role AS producer_role
+    FROM consumed
+    INNER JOIN made_references
+        ON consumed.reference = made_references.reference AND consumed.scope = made_references.scope
     WHERE
-        produced.kind IN ('reality_data', 'detector')
-        AND consumed.kind IN ('reality_data', 'detector')
-        AND produced.job_id <> consumed.job_id
+        made_references.producers = 1
+        AND (
+            made_references.created_at < consumed.created_at
+            OR (made_references.created_at = consumed.created_at AND made_references.job_id < consumed.job_id)
+        )
+),
+
+rewritten_references AS (
+    SELECT reference
+    FROM made_references
+    WHERE producers > 1
+),
+
+-- What happens to a reference: a producer is created, a producer ends, a reader is created.
+moments AS (
+    SELECT 'created' AS event, created_at AS moment, job_id, type, role, reference, NULL AS kind, scope, created_at
+    FROM produced
+    WHERE reference IN (SELECT reference FROM rewritten_references)
     UNION ALL
+    SELECT 'ended' AS event, ended_at AS moment, job_id, type, role, reference, NULL AS kind, scope, created_at
+    FROM produced
+    WHERE ended_at IS NOT NULL AND reference IN (SELECT reference FROM rewritten_references)
+    UNION ALL
+    SELECT 'read' AS event, created_at AS moment, job_id, type, role, reference, kind, scope, created_at
+    FROM consumed
+    WHERE reference IN (SELECT reference FROM rewritten_references)
+),
+
+-- A job reads before it makes: its own output is not before it.
+numbered_moments AS (
     SELECT
-        produced_paths.job_id AS producer_job_id,
-        produced_paths.type AS producer_type,
-        produced_paths.role AS producer_role,
-        consumed_paths.reference,
-        consumed_paths.kind,
-        consumed_paths.job_id AS consumer_job_id,
-        consumed_paths.type AS consumer_type,
-        consumed_paths.role AS consumer_role
-    FROM produced_paths
-    INNER JOIN consumed_paths
-        ON produced_paths.reference = consumed_paths.reference AND produced_paths.itwin_id = consumed_paths.itwin_id
-    WHERE produced_paths.job_id <> consumed_paths.job_id
+        *,
+        row_number() OVER (
+            PARTITION BY reference, scope ORDER BY moment, created_at, job_id, event DESC, role DESC
+        ) AS nth
+    FROM moments
+),
+
+readings AS (
+    SELECT
+        *,
+        max(CASE WHEN event = 'ended' THEN nth END) OVER so_far AS newest_end,
+        max(CASE WHEN event = 'created' THEN nth END) OVER so_far AS newest_creation
+    FROM numbered_moments
+    WINDOW so_far AS (PARTITION BY reference, scope ORDER BY nth)
+),
+
+readers_of_several_producers AS (
+    SELECT
+        readings.job_id,
+        readings.type,
+        readings.role,
+        readings.reference,
+        readings.kind,
+        numbered_moments.job_id AS producer_job_id,
+        numbered_moments.type AS producer_type,
+        numbered_moments.role AS producer_role
+    FROM readings
+    INNER JOIN numbered_moments
+        ON
+            readings.reference = numbered_moments.reference
+            AND readings.scope = numbered_moments.scope
+            AND coalesce(readings.newest_end, readings.newest_creation) = numbered_moments.nth
+    WHERE readings.event = 'read'
 )
 
 SELECT
-    producer_job_id,
+    min(producer_job_id) AS producer_job_id,
     reference,
-    consumer_job_id,
-    producer_role,
-    consumer_role,
+    job_id AS consumer_job_id,
+    min(producer_role) AS producer_role,
+    role AS consumer_role,
     min(producer_type) AS producer_type,
-    min(consumer_type) AS consumer_type,
+    min(type) AS consumer_type,
     min(kind) AS kind
-FROM shared
-GROUP BY producer_job_id, reference, consumer_job_id, producer_role, consumer_role
+FROM (SELECT * FROM readers_of_one_producer UNION ALL SELECT * FROM readers_of_several_producers) AS readers
+GROUP BY job_id, reference, role

@@ -10,37 +10,21 @@ WITH versions AS (
         job_id,
         observed_at,
         -- A body without the word tells no units: it need not be parsed.
-        CASE WHEN body LIKE '%Units"%' THEN body -> '$.executionInfo' END AS info
+        CASE WHEN body LIKE '%Units"%' THEN json_extract(body, '$.executionInfo') END AS info
     FROM observations
     WHERE http_status = 200 AND job_id IN (SELECT job_id FROM jobs WHERE versions > 1)
 ),
 
-told AS (
+amounts AS (
     SELECT
         job_id,
         observed_at,
-        CASE
-            WHEN json_type(info, '$.processingUnits') IN ('BIGINT', 'UBIGINT', 'DOUBLE')
-                THEN CAST(info ->> '$.processingUnits' AS DOUBLE)
-        END AS processing_units,
-        CASE
-            WHEN json_type(info, '$.estimatedUnits') IN ('BIGINT', 'UBIGINT', 'DOUBLE')
-                THEN CAST(info ->> '$.estimatedUnits' AS DOUBLE)
-        END AS estimated_units
+        number_at(info, '$.processingUnits') AS processing_units,
+        number_at(info, '$.estimatedUnits') AS estimated_units
     FROM versions
 ),
 
--- A number too large to be one (1e999) is no value, as in jobs.
-finite AS (
-    SELECT
-        job_id,
-        observed_at,
-        CASE WHEN isfinite(processing_units) THEN processing_units END AS processing_units,
-        CASE WHEN isfinite(estimated_units) THEN estimated_units END AS estimated_units
-    FROM told
-),
-
-valued AS (
+valued_versions AS (
     SELECT
         job_id,
         observed_at,
@@ -49,37 +33,38 @@ valued AS (
             WHEN processing_units IS NOT NULL THEN 'processingUnits'
             WHEN estimated_units IS NOT NULL THEN 'estimatedUnits'
         END AS field
-    FROM finite
+    FROM amounts
 ),
 
-compared AS (
+compared_versions AS (
     SELECT
         job_id,
         observed_at,
         units,
         field,
-        row_number() OVER (PARTITION BY job_id ORDER BY observed_at) AS version,
-        lag(units) OVER (PARTITION BY job_id ORDER BY observed_at) AS units_before,
-        lag(field) OVER (PARTITION BY job_id ORDER BY observed_at) AS field_before
-    FROM valued
+        row_number() OVER so_far AS version,
+        lag(units) OVER so_far AS units_before,
+        lag(field) OVER so_far AS field_before
+    FROM valued_versions
+    WINDOW so_far AS (PARTITION BY job_id ORDER BY observed_at)
 )
 
 SELECT
-    compared.job_id,
+    compared_versions.job_id,
     jobs.itwin_id,
     jobs.type,
-    compared.units_before AS from_units,
-    compared.units AS to_units,
-    compared.field_before AS from_field,
-    compared.field AS to_field,
-    compared.observed_at AS changed_at,
+    compared_versions.units_before AS from_units,
+    compared_versions.units AS to_units,
+    compared_versions.field_before AS from_field,
+    compared_versions.field AS to_field,
+    compared_versions.observed_at AS changed_at,
     jobs.ended_at,
-    (epoch_us(compared.observed_at) - epoch_us(jobs.ended_at)) / 1e6 AS seconds_after_end
-FROM compared
-INNER JOIN jobs ON jobs.job_id = compared.job_id
+    (epoch_us(compared_versions.observed_at) - epoch_us(jobs.ended_at)) / 1e6 AS seconds_after_end
+FROM compared_versions
+INNER JOIN jobs ON compared_versions.job_id = jobs.job_id
 WHERE
-    compared.version > 1
+    compared_versions.version > 1
     AND (
-        compared.units IS DISTINCT FROM compared.units_before
-        OR compared.field IS DISTINCT FROM compared.field_before
+        compared_versions.units IS DISTINCT FROM compared_versions.units_before
+        OR compared_versions.field IS DISTINCT FROM compared_versions.field_before
     )

@@ -8,7 +8,7 @@
 --   of the finished jobs that have both units of that kind and a run, over the hours of the same jobs.
 WITH accounts AS (
     SELECT
-        substr(CAST(CAST(created_at AS DATE) AS VARCHAR), 1, 7) AS month,
+        created_month AS month,
         itwin_id,
         type,
         user_id,
@@ -16,8 +16,8 @@ WITH accounts AS (
         outcome <> 'open' AS is_finished,
         outcome <> 'open' AND (started_at IS NOT NULL OR ended_at IS NULL) AS should_have_run,
         units,
-        CASE WHEN units_source = 'estimatedUnits' THEN units END AS estimated_units,
-        CASE WHEN units_source = 'processingUnits' THEN units END AS processing_units,
+        CASE WHEN units_source = 'estimatedUnits' THEN billionths(units) END AS estimated,
+        CASE WHEN units_source = 'processingUnits' THEN billionths(units) END AS processed,
         CASE WHEN outcome <> 'open' THEN epoch_us(ended_at) - epoch_us(started_at) END AS run_us
     FROM jobs
 ),
@@ -31,26 +31,25 @@ totals AS (
         count(*) AS jobs,
         count(*) FILTER (WHERE is_finished) AS finished,
         count(units) FILTER (WHERE is_finished) AS with_units,
-        sum(estimated_units) AS estimated_units,
-        sum(processing_units) AS processing_units,
-        sum(estimated_units) FILTER (WHERE outcome = 'failed') AS failed_estimated_units,
-        sum(processing_units) FILTER (WHERE outcome = 'failed') AS failed_processing_units,
-        sum(estimated_units) FILTER (WHERE outcome = 'cancelled') AS cancelled_estimated_units,
-        sum(processing_units) FILTER (WHERE outcome = 'cancelled') AS cancelled_processing_units,
-        sum(estimated_units) FILTER (WHERE NOT is_finished) AS open_estimated_units,
-        sum(processing_units) FILTER (WHERE NOT is_finished) AS open_processing_units,
+        units_of(sum(estimated)) AS estimated_units,
+        units_of(sum(processed)) AS processing_units,
+        units_of(sum(estimated) FILTER (WHERE outcome = 'failed')) AS failed_estimated_units,
+        units_of(sum(processed) FILTER (WHERE outcome = 'failed')) AS failed_processing_units,
+        units_of(sum(estimated) FILTER (WHERE outcome = 'cancelled')) AS cancelled_estimated_units,
+        units_of(sum(processed) FILTER (WHERE outcome = 'cancelled')) AS cancelled_processing_units,
+        units_of(sum(estimated) FILTER (WHERE NOT is_finished)) AS open_estimated_units,
+        units_of(sum(processed) FILTER (WHERE NOT is_finished)) AS open_processing_units,
         count(*) FILTER (WHERE should_have_run) AS should_have_run,
         count(run_us) AS with_run,
-        sum(run_us) AS run_us,
-        sum(estimated_units) FILTER (WHERE run_us IS NOT NULL) AS estimated_units_of_runs,
-        sum(run_us) FILTER (WHERE estimated_units IS NOT NULL) AS run_us_of_estimated,
-        sum(processing_units) FILTER (WHERE run_us IS NOT NULL) AS processing_units_of_runs,
-        sum(run_us) FILTER (WHERE processing_units IS NOT NULL) AS run_us_of_processing
+        sum(run_us) / 3.6e9 AS run_hours,
+        units_of(sum(estimated) FILTER (WHERE run_us IS NOT NULL)) AS estimated_units_of_runs,
+        sum(run_us) FILTER (WHERE estimated IS NOT NULL) / 3.6e9 AS run_hours_of_estimated,
+        units_of(sum(processed) FILTER (WHERE run_us IS NOT NULL)) AS processing_units_of_runs,
+        sum(run_us) FILTER (WHERE processed IS NOT NULL) / 3.6e9 AS run_hours_of_processed
     FROM accounts
     GROUP BY month, itwin_id, type, user_id
 )
 
--- Sums of doubles are rounded to 6 places: their last bits depend on the order in which an engine adds.
 SELECT
     month,
     itwin_id,
@@ -70,9 +69,7 @@ SELECT
     round(coalesce(open_processing_units, 0), 6) AS open_processing_units,
     with_run,
     with_run / CAST(nullif(should_have_run, 0) AS DOUBLE) AS run_coverage,
-    CAST(coalesce(run_us, 0) AS BIGINT) / 3.6e9 AS run_hours,
-    round(estimated_units_of_runs / nullif(CAST(run_us_of_estimated AS BIGINT) / 3.6e9, 0), 6)
-        AS estimated_units_per_run_hour,
-    round(processing_units_of_runs / nullif(CAST(run_us_of_processing AS BIGINT) / 3.6e9, 0), 6)
-        AS processing_units_per_run_hour
+    coalesce(run_hours, 0) AS run_hours,
+    round(estimated_units_of_runs / nullif(run_hours_of_estimated, 0), 6) AS estimated_units_per_run_hour,
+    round(processing_units_of_runs / nullif(run_hours_of_processed, 0), 6) AS processing_units_per_run_hour
 FROM totals
