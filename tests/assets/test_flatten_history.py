@@ -148,7 +148,8 @@ def test_durations_are_elapsed_time_to_the_microsecond(tmp_path: Path) -> None:
         job(id=str(place), createdDateTime=noon, startedDateTime=started, endedDateTime=ended)
         for place, (started, ended, _) in enumerate(DURATIONS)
     ]
-    rows = ledger_of(tmp_path, bodies).rows("jobs", "queue_seconds", "run_seconds", "total_seconds")
+    ledger = ledger_of(tmp_path, bodies, at=datetime(2026, 3, 1, tzinfo=UTC))
+    rows = ledger.rows("jobs", "queue_seconds", "run_seconds", "total_seconds")
     assert [tuple(row.values()) for row in rows] == [seconds for *_, seconds in DURATIONS]
 
 
