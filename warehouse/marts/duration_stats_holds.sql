@@ -3,14 +3,16 @@
 --   is: a quantile stays where every job that it counts had waited, or run, at least so long by the earlier time. Where
 --   the curve does not come down to a quantile, it does so less when jobs turn out to last longer: null stays null.
 -- Says no where the time went back, or there was none, and a job is open.
-WITH open_now AS (
+WITH open_jobs AS (
     SELECT
-        substr(CAST(CAST(jobs.created_at AS DATE) AS VARCHAR), 1, 7) AS month,
+        jobs.created_month AS month,
         jobs.type,
         jobs.started_at IS NOT NULL AS is_run,
-        earlier_clock.as_of >= coalesce(jobs.started_at, jobs.created_at) AND clock.as_of >= earlier_clock.as_of
-            AS is_told,
-        (epoch_us(earlier_clock.as_of) - epoch_us(coalesce(jobs.started_at, jobs.created_at))) / 1e6 AS seconds
+        CASE
+            WHEN earlier_clock.as_of >= coalesce(jobs.started_at, jobs.created_at) AND clock.as_of >= earlier_clock.as_of
+                THEN (epoch_us(earlier_clock.as_of) - epoch_us(coalesce(jobs.started_at, jobs.created_at))) / 1e6
+            ELSE -1
+        END AS seconds
     FROM jobs
     CROSS JOIN clock
     CROSS JOIN earlier_clock
@@ -20,15 +22,12 @@ WITH open_now AS (
 -- The youngest one in each row of the mart.
 youngest AS (
     SELECT
-        CASE WHEN wide.all_months THEN 'all' ELSE open_now.month END AS month,
-        CASE WHEN wide.all_types THEN 'all' ELSE open_now.type END AS type,
-        open_now.is_run,
-        min(CASE WHEN open_now.is_told THEN open_now.seconds ELSE -1 END) AS seconds
-    FROM open_now
-    CROSS JOIN (
-        VALUES (FALSE, FALSE), (FALSE, TRUE), (TRUE, FALSE), (TRUE, TRUE)
-    ) AS wide(all_months, all_types)
-    GROUP BY 1, 2, 3
+        CASE grouping(month) WHEN 1 THEN 'all' ELSE month END AS month,
+        CASE grouping(type) WHEN 1 THEN 'all' ELSE type END AS type,
+        is_run,
+        min(seconds) AS seconds
+    FROM open_jobs
+    GROUP BY CUBE (month, type), is_run
 )
 
 SELECT

@@ -70,7 +70,7 @@ labels AS MATERIALIZED (
         option,
         value_kind,
         bucket,
-        row_number() OVER (ORDER BY type, option, value_kind, bucket) AS label,
+        row_number() OVER (ORDER BY type NULLS LAST, option, value_kind, bucket) AS label,
         min(number) AS lowest,
         max(number) AS highest
     FROM option_values
