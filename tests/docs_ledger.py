@@ -40,7 +40,13 @@ from warehouse.tables_page import tables_page
 ROOT: Final = Path(__file__).parents[1]
 QUESTIONS: Final = ROOT / "docs" / "questions.md"
 TABLES: Final = ROOT / "docs" / "tables.md"
-HEADS_TO_COME: Final = {mart.name for mart in MARTS} - {"hourly_load", "open_jobs", "unit_forecast"}
+HEADS_TO_COME: Final = {mart.name for mart in MARTS} - {
+    "duration_stats",
+    "hourly_load",
+    "open_jobs",
+    "option_impact",
+    "unit_forecast",
+}
 """Marts whose statements have still a head of their own. The set only shrinks."""
 
 HEADED: Final = tuple(mart for mart in MARTS if mart.name not in HEADS_TO_COME)

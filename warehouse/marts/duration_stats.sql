@@ -1,13 +1,13 @@
--- duration_stats: how long jobs wait and run.
--- Grain: month of creation (UTC) and type, each also as 'all': every job counts in four rows.
--- Counts: queue and run of each job, from its own times; a cancelled job's wait ended when it left the queue.
---   The plain percentiles are of finished jobs alone. The Kaplan-Meier ones (_km_) also take the jobs that still wait or
---   run, as censored at as_of, or at vanished_at where they vanished while open: they lasted at least so long. Such a
---   quantile is the smallest time t with S(t) <= 1 - p, null where the curve S does not come down so far. S is the product
---   of 1 - ended / at_risk over the lengths up to t; without censored jobs it is the share that lasts longer, and the
---   quantile a percentile_disc.
--- Leaves out: the duration of a job in a terminal state without ended_at (it counts as finished; when it ended is not
---   known), the run of a job that never started, and open jobs before there is an as_of. No row for what has no jobs.
+-- duration_stats: How long jobs wait and run, from their own times; a cancelled job's wait ended when it left the
+--   queue. Plain percentiles are of finished jobs alone and so too short while long jobs still run; the Kaplan-Meier
+--   ones (_km_) count open jobs as censored at as_of (vanished ones at vanished_at): they lasted at least so long. Rows
+--   of month or type 'all' hold all of them, so every job counts in four rows: do not add rows up, and never average
+--   percentiles. Leaves out durations of jobs in a terminal state without an end, runs of jobs that never started, and
+--   open jobs before there is an as_of. One row per month of creation and type, each also as 'all'. Key: month, type.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
+-- How: a Kaplan-Meier quantile is the smallest length t with S(t) <= 1 - p, null where the curve S does not come down so
+--   far. S is the product of 1 - ended / at_risk over the lengths up to t. Without censored jobs that is the share that
+--   lasts longer, and the quantile a percentile_disc.
 WITH job_times AS (
     SELECT
         jobs.created_month AS month,

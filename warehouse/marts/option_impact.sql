@@ -1,13 +1,17 @@
--- option_impact: one row per job type, option and value; numbers in quartiles of all values of that type and option.
--- Counts: jobs that succeeded; where the option is a list, each element is a value, and a job counts once for each.
--- Leaves out: jobs that did not succeed and jobs without a type; in the ratio also jobs of no length (no logarithm) and
---   detectors with fewer than 5 jobs on either side (their variance says too little).
--- The ratio is a difference of means of logarithms, stratum by stratum (a detector is one), and its interval is Welch's:
+-- option_impact: What goes along with the value of an option, over the jobs that succeeded: their median run seconds
+--   and units, with an interval that holds the true median with 95 % or a little more, and how their run seconds
+--   compare with those of the type's other jobs of the same detector, with a 95 % interval, however differently
+--   detectors and sides spread. Numbers stand in quartiles of all values of the type and option. In a list each element
+--   is a value, and a job counts once for each. It shows what goes together, not what causes it: an interval that holds
+--   1 shows nothing. Leaves out jobs that did not succeed or have no type; intervals of fewer than 20 values; ratios
+--   with fewer than 20 jobs on either side, and in ratios jobs of no length and detectors with fewer than 5 jobs on
+--   either side, whose spread is not known. One row per job type, option and value. Key: type, option, value_kind,
+--   value_label.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
+-- How: the ratio is a difference of means of logarithms, stratum by stratum (a detector is one). Its interval is Welch's:
 --   each side of each stratum has its own variance, and Student's t has Welch's and Satterthwaite's degrees of freedom.
 WITH detectors AS (
-    SELECT
-        job_id,
-        min(reference) AS detector
+    SELECT job_id, min(reference) AS detector
     FROM job_references
     WHERE direction = 'input' AND kind = 'detector' AND role <> 'detector_name'
     GROUP BY job_id
@@ -31,9 +35,7 @@ quartiles AS (
     SELECT
         type,
         option,
-        percentile_cont(0.25) WITHIN GROUP (ORDER BY number) AS q1,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY number) AS q2,
-        percentile_cont(0.75) WITHIN GROUP (ORDER BY number) AS q3
+        percentile_cont(list_value(0.25, 0.5, 0.75)) WITHIN GROUP (ORDER BY number) AS edges
     FROM job_options
     WHERE number IS NOT NULL
     GROUP BY type, option
@@ -51,9 +53,9 @@ option_values AS (
             ELSE 'text'
         END AS value_kind,
         CASE
-            WHEN job_options.number <= quartiles.q1 THEN 'q1'
-            WHEN job_options.number <= quartiles.q2 THEN 'q2'
-            WHEN job_options.number <= quartiles.q3 THEN 'q3'
+            WHEN job_options.number <= list_extract(quartiles.edges, 1) THEN 'q1'
+            WHEN job_options.number <= list_extract(quartiles.edges, 2) THEN 'q2'
+            WHEN job_options.number <= list_extract(quartiles.edges, 3) THEN 'q3'
             WHEN job_options.number IS NOT NULL THEN 'q4'
             WHEN job_options.boolean THEN 'true'
             WHEN NOT job_options.boolean THEN 'false'
@@ -115,7 +117,7 @@ label_groups AS (
 ),
 
 -- The jobs with a label beside the others of their peer group, whose figures are what is left of the group's. A stratum
--- weighs as many as it has jobs with the label; an error is the variance of a side's mean, times the weight squared.
+-- weighs as its jobs with the label are many; an error is the variance of a side's mean, times the weight squared.
 strata AS (
     SELECT
         mine.label,

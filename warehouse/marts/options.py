@@ -12,12 +12,13 @@ OPTION_IMPACT: Final = Table(
     group="marts",
     monthly=False,
     meaning="What goes along with the value of an option, over the jobs that succeeded: their median run seconds "
-    "and units with an interval that holds the true median with 95 % or a little more, and how their run seconds "
-    "compare with those of the type's other jobs of the same detector, with a 95 % interval (Welch's: detectors and "
-    "sides may spread differently). Numbers stand in quartiles of all values of the type and option. In a list each "
-    "element is a value. It shows what goes together, not what causes it: an interval that holds 1 shows nothing. "
-    "Leaves out jobs that did not succeed; intervals of fewer than 20 values; ratios with fewer than 20 jobs on either "
-    "side, and in ratios jobs of no length and detectors with fewer than 5 jobs on either side.",
+    "and units, with an interval that holds the true median with 95 % or a little more, and how their run seconds "
+    "compare with those of the type's other jobs of the same detector, with a 95 % interval, however differently "
+    "detectors and sides spread. Numbers stand in quartiles of all values of the type and option. In a list each "
+    "element is a value, and a job counts once for each. It shows what goes together, not what causes it: an interval "
+    "that holds 1 shows nothing. Leaves out jobs that did not succeed or have no type; intervals of fewer than 20 "
+    "values; ratios with fewer than 20 jobs on either side, and in ratios jobs of no length and detectors with fewer "
+    "than 5 jobs on either side, whose spread is not known.",
     grain="job type, option and value",
     key=("type", "option", "value_kind", "value_label"),
     columns=(
