@@ -118,6 +118,8 @@ class Slots:
 
     def paused_until(self) -> float:
         """Until when all pause. It is read without the lock, since eight bytes change at once."""
+        if self._path is not None and not self._path.exists():
+            return NEVER  # to make the file is for who holds the lock
         with self._open() as file:
             header = file.read(_HEADER.size)
         return _HEADER.unpack(header)[2] if len(header) == _HEADER.size else NEVER
