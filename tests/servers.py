@@ -1,12 +1,14 @@
 """A real HTTP server on loopback that answers by a script, misbehaving where the script says so."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -62,15 +64,25 @@ def script(replies: Sequence[Reply]) -> Responder:
 
 
 @contextmanager
-def serving(*replies: Reply, respond: Responder | None = None) -> Generator[Server]:
-    """A server on 127.0.0.1 that answers by `replies` in order, or by `respond`."""
+def serving(
+    *replies: Reply, respond: Responder | None = None, certificate: tuple[Path, Path] | None = None
+) -> Generator[Server]:
+    """A server on 127.0.0.1 that answers by `replies` in order, or by `respond`.
+
+    With a certificate and its key it is a server on localhost that speaks TLS.
+    """
     answer = respond or script(replies)
     seen: list[Request] = []
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), _handler(answer, seen))
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield Server(f"http://127.0.0.1:{httpd.server_port}", seen)
+        address = "http://127.0.0.1" if certificate is None else "https://localhost"
+        yield Server(f"{address}:{httpd.server_port}", seen)
     finally:
         httpd.shutdown()
         thread.join()
@@ -104,7 +116,7 @@ def _handler(respond: Responder, seen: list[Request]) -> type[BaseHTTPRequestHan
             try:
                 self.send_head(reply)
                 self.send_bytes(reply.body, reply.drip_seconds)
-            except (BrokenPipeError, ConnectionResetError):
+            except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
                 self.close_connection = True  # the client has given up, as a test of a time-out wants
             self.close_connection = self.close_connection or reply.missing > 0
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import shutil
+import subprocess
 import threading
 import time
 import tracemalloc
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -204,6 +208,53 @@ def test_what_cannot_be_unpacked_is_malformed() -> None:
         pytest.raises(Malformed, match="decompressing"),
     ):
         first_page(client)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate of localhost, which signs itself, and its key."""
+    paths = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    words = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]
+    subprocess.run(["openssl", *words, "-out", paths[0], "-keyout", paths[1]], check=True, capture_output=True)
+    return paths
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_over_tls_the_same_deadline_and_the_same_bound_hold(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assets.api.transport.is_loopback", lambda _: False)  # so that the environment counts
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    monkeypatch.setenv("no_proxy", "*")
+    whole = Reply(200, page_of(500_000))
+    replies = [
+        whole,
+        replace(whole, drip_seconds=0.05),
+        Reply(200, page_of(1_000_000)),
+        replace(whole, missing=9),
+        whole,
+    ]
+    with (
+        serving(*replies, certificate=certificate) as server,
+        Client(server.url, FixedToken("t"), Budget(), limits=replace(SHORT, seconds=1.0), attempts=1) as client,
+    ):
+        assert first_page(client).size == len(whole.body)
+        for kind in (Late, TooLarge, Unreachable):
+            with pytest.raises(kind):
+                first_page(client)
+        assert first_page(client).size == len(whole.body)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
