@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from warehouse.declaration import Table
 from warehouse.engine import connection, core_count, load, run, side_by_side
-from warehouse.lake import MARTS_LOCK, Lake, copy_to, parquet_source
+from warehouse.lake import MARTS_LOCK, Lake, Staging, copy_to, parquet_source
 from warehouse.marts import Mart, mart_macros
 from warehouse.sql import run_macros, statement
 from warehouse.tables import WALKS
@@ -59,7 +59,18 @@ def make_marts(
 
     `tables` are the tables of the ledger by name.
     """
-    with lake.exclusive(MARTS_LOCK) as staging, connection() as con:
+    with lake.exclusive(MARTS_LOCK) as staging:
+        made = lake.undisturbed(lambda: _stage_marts(lake, staging, marts, tables, force))
+        staging.commit()
+    return {mart.name: lake.row_count(mart.table) if mart.name in made else None for mart in marts}
+
+
+def _stage_marts(
+    lake: Lake, staging: Staging, marts: Sequence[Mart], tables: Mapping[str, Table], force: bool
+) -> set[str]:
+    """Stage the files that have to be made; return the names of their marts."""
+    staging.forget()
+    with connection() as con:
         clock = as_of(con, lake)
         run_macros(con, mart_macros())
         _set_clock(con, "clock", clock)
@@ -74,9 +85,7 @@ def make_marts(
                     making.footers[piece.place] = footer
                     making.staged[piece.place] = staging.reserve(mart.table, month)
         making.write(con, marts)
-        staging.commit()
-    made = {name for name, _ in making.staged}
-    return {mart.name: lake.row_count(mart.table) if mart.name in made else None for mart in marts}
+    return {name for name, _ in making.staged}
 
 
 def mart_digest(mart: Mart) -> str:

@@ -13,6 +13,7 @@ from assets.marts import make_marts
 from warehouse.contract import Contract
 from warehouse.declaration import Table
 from warehouse.engine import connection, run
+from warehouse.files import make_folder
 from warehouse.lake import MARTS_LOCK, Lake
 from warehouse.marts import Mart
 from warehouse.sql import statement
@@ -61,7 +62,7 @@ def _kept(lake: Lake, tables: Sequence[Table], month: str | None) -> Generator[L
         kept = Lake(folder)
         for file in (file for table in tables for file in _files(lake, table, month)):
             place = folder / file.relative_to(lake.data)
-            place.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(place.parent)
             os.link(file, place)
         yield kept
 

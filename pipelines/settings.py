@@ -21,7 +21,7 @@ from dotenv import dotenv_values
 from assets.api.filters import plain_id
 from warehouse.engine import MEMORY_SETTING
 from warehouse.errors import WrongUsage
-from warehouse.files import SHARED_SETTING, make_folder
+from warehouse.files import SHARED_SETTING, keep_private, make_folder
 from warehouse.lake import Lake
 from warehouse.months import month_of, window
 from warehouse.paths import plain, sqlite_folder
@@ -213,7 +213,8 @@ class Settings:
 def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
     """Return the settings of the environment, before those of `.env` in the working folder, before the defaults.
 
-    Raise WrongUsage with a line for each fault. Without `environ`, lower floors get theirs by the environment.
+    Raise WrongUsage with a line for each fault. Without `environ`, they hold for the process: lower floors get theirs
+    by the environment, and what is made from here on is private unless it is shared.
     """
     own = os.environ if environ is None else environ
     given = {**_of_file(env_file or Path(".env")), **own}
@@ -223,6 +224,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         raise WrongUsage("\n".join(faults))
     if environ is None:
         os.environ.update({name: texts[name] for name in FOR_LOWER_FLOORS if texts[name]})
+        keep_private()
     return _settings({setting.name: setting.read(texts[setting.name]) for setting in SETTINGS})
 
 

@@ -16,7 +16,7 @@ from pipelines.console import console
 from pipelines.exits import Exit, run_as_program
 from pipelines.rows import grid
 from pipelines.sandbox import Sandbox, World
-from pipelines.settings import read_settings
+from pipelines.settings import prepare_data, read_settings
 from pipelines.sync import every_month, sync_months
 from warehouse import query
 from warehouse.catalog import door
@@ -40,7 +40,7 @@ def main() -> Exit:
     with Sandbox(world) as sandbox:
         os.environ.update(sandbox_environment(sandbox.url, world.itwins, months[0]))
         settings = read_settings()
-        settings.data.mkdir(parents=True, exist_ok=True)
+        prepare_data(settings)
         complete = sync_months(settings, every_month(settings), accept_gone=False)
     tell(settings.data, time.monotonic() - began)
     return Exit.DONE if complete else Exit.INCOMPLETE

@@ -59,7 +59,6 @@ def export(lake: Lake, tables: Sequence[Table], target: Path) -> None:
     staged = target.with_name(f".{target.name}.{ledger[:12]}.tmp")
     with lake.exclusive(EXPORT):
         make_folder(target.parent)
-        _remove_database(staged)
         try:
             _build(lake, tables, "tables", staged)
             put(staged, target)
@@ -68,6 +67,11 @@ def export(lake: Lake, tables: Sequence[Table], target: Path) -> None:
 
 
 def _build(lake: Lake, tables: Sequence[Table], how: Publish, file: Path) -> None:
+    lake.undisturbed(lambda: _write(lake, tables, how, file))
+
+
+def _write(lake: Lake, tables: Sequence[Table], how: Publish, file: Path) -> None:
+    _remove_database(file)
     with connection() as con:
         run(con, f"ATTACH {quote(str(file))} AS door (STORAGE_VERSION {quote(STORAGE_VERSION)})")
         for table in tables:

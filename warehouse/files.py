@@ -21,6 +21,12 @@ def shared() -> bool:
     return os.environ.get(SHARED_SETTING) == "1"
 
 
+def keep_private() -> None:
+    """Let what this process makes, with whatever library, be its owner's alone, unless it is shared."""
+    if not shared():
+        os.umask(OWNER_ALONE)
+
+
 def make_folder(folder: Path) -> Path:
     """Make a folder and those above it that are missing, each synced into its parent; return it.
 

@@ -8,12 +8,13 @@ files of one step are put in place together, however the process ends: see `ware
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -27,10 +28,26 @@ from warehouse.months import MONTH
 from warehouse.paths import pattern, plain
 from warehouse.release import is_signed, signature
 
+T = TypeVar("T")
+
 MARTS_LOCK: Final = "marts"
 """The lock on all marts, those that are monthly included."""
 
 ANY_MONTH: Final = "YYYY-MM"
+
+OTHER_ERRORS: Final = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.InterruptException,
+    duckdb.OutOfMemoryException,
+    duckdb.ParserException,
+    duckdb.PermissionException,
+)
+"""What DuckDB does not raise for a file that was replaced while it was read."""
+
+ATTEMPTS: Final = 10
+CLOCK_TICK_SECONDS: Final = 0.1
+"""A file's time may lie so much before that of the clock."""
 
 METADATA_PREFIX: Final = "jobledger."
 COMPRESSION: Final = "zstd"
@@ -138,6 +155,23 @@ class Lake:
             yield folder
         finally:
             shutil.rmtree(folder)
+
+    def undisturbed(self, work: Callable[[], T]) -> T:
+        """Return what `work` makes of files that others may replace meanwhile.
+
+        DuckDB opens a file more than once and fails if it was replaced in between (docs/decisions/0008). If that may
+        be why `work` failed, it is called again.
+        """
+        for _ in range(ATTEMPTS - 1):
+            began = time.time() - CLOCK_TICK_SECONDS
+            try:
+                return work()
+            except OTHER_ERRORS:
+                raise
+            except duckdb.Error:
+                if all(file.stat().st_ctime < began for file in self.root.rglob("*.parquet")):
+                    raise
+        return work()
 
     def _sign(self, staging: Staging) -> None:
         """Say which release wrote the folder, unless it is said already."""

@@ -12,6 +12,7 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,7 +42,7 @@ def rows(text: str, data: str | Path | None = None, params: Mapping[str, Any] | 
     lake, file = Lake(folder), existing_door(folder)
     try:
         _refuse_other_than_a_query(text)
-        return _answer(text, lake, file, params)
+        return lake.undisturbed(partial(_answer, text, lake, file, params))
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.PermissionException as error:

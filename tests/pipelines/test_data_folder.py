@@ -14,6 +14,7 @@ from pipelines.cli import main
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import prepare_data, read_settings
 from tests.pipelines.ledger_of_sandbox import NOW, environment, jobledger, running, small_world
+from tests.warehouse.test_files import modes, umask
 from warehouse.errors import WrongUsage
 from warehouse.release import NewerLedger
 
@@ -37,7 +38,8 @@ def sandbox(world: World) -> Generator[Sandbox]:
 def synced(world: World, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a sync made of a relative folder of an odd name."""
     home = tmp_path_factory.mktemp("odd")
-    done = jobledger(*MARCH, env=environment(sandbox, world, Path(ODD)), cwd=home)
+    with umask(0o022):
+        done = jobledger(*MARCH, env=environment(sandbox, world, Path(ODD)), cwd=home)
     assert done.returncode == 0, done.stderr
     return home / ODD
 
@@ -51,6 +53,19 @@ def test_a_sync_and_a_query_work_in_a_relative_folder_of_an_odd_name(
     assert json.loads(done.stdout) == [{"n": march, "walks": 3}], done.stderr
     assert [path.name for path in synced.parent.iterdir()] == [ODD]
     assert (synced / "dagster" / "history" / "runs.db").exists()
+
+
+def test_all_that_a_sync_makes_is_its_owners_alone(synced: Path) -> None:
+    assert "dagster/history/runs.db" in modes(synced)
+    assert {name: mode for name, mode in modes(synced.parent).items() if mode not in ("600", "700")} == {}
+
+
+def test_what_is_shared_follows_the_umask(synced: Path, world: World, sandbox: Sandbox, tmp_path: Path) -> None:
+    env = environment(sandbox, world, synced, JOBLEDGER_SHARED="1")
+    with umask(0o027):
+        done = jobledger("export", "out/carry.duckdb", env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert modes(tmp_path) == {"out": "750", "out/carry.duckdb": "640"}
 
 
 def test_a_ledger_beside_one_that_its_name_matches_as_a_pattern_holds_its_own_jobs(

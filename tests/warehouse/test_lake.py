@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +15,7 @@ import pytest
 
 from warehouse.declaration import Column, Table
 from warehouse.engine import connection
-from warehouse.lake import Lake, copy_to, footer, quote, read_table
+from warehouse.lake import ATTEMPTS, CLOCK_TICK_SECONDS, Lake, copy_to, footer, quote, read_table
 
 COUNTS: Final = Table(
     name="counts",
@@ -220,6 +222,43 @@ def test_a_month_s_source_is_its_file_and_the_whole_table_s_are_all(tmp_path: Pa
     with duckdb.connect() as con:
         assert con.execute(f"SELECT sum(count) FROM {lake.source(COUNTS, '2025-09')}").fetchall() == [(6,)]
         assert con.execute(f"SELECT sum(count) FROM {lake.source(COUNTS)}").fetchall() == [(9,)]
+
+
+def failing_reader(lake: Lake, replaced: int, error: type[duckdb.Error]) -> tuple[list[int], Callable[[], int]]:
+    """Work that fails as long as somebody replaces a file meanwhile, which is so many times; and its calls."""
+    calls: list[int] = []
+
+    def work() -> int:
+        calls.append(len(calls))
+        if len(calls) <= replaced:
+            put(lake, len(calls))
+        if len(calls) <= max(replaced, 1):
+            raise error("Page was smaller than expected")
+        return len(calls)
+
+    return calls, work
+
+
+def test_what_fails_because_a_file_was_replaced_is_done_again(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    _, work = failing_reader(lake, 3, duckdb.IOException)
+    assert lake.undisturbed(work) == 4
+
+
+@pytest.mark.parametrize(
+    ("replaced", "error", "calls"),
+    [(0, duckdb.IOException, 1), (3, duckdb.BinderException, 1), (99, duckdb.IOException, ATTEMPTS)],
+)
+def test_what_fails_for_another_reason_or_for_ever_is_raised(
+    replaced: int, error: type[duckdb.Error], calls: int, tmp_path: Path
+) -> None:
+    lake = Lake(tmp_path)
+    put(lake, 0)
+    time.sleep(2 * CLOCK_TICK_SECONDS)
+    done, work = failing_reader(lake, replaced, error)
+    with pytest.raises(error):
+        lake.undisturbed(work)
+    assert len(done) == calls
 
 
 OLDER: Final = Table("counts", "core", "Counts.", "id", ("id",), (Column("id", "VARCHAR", "Id"),))
