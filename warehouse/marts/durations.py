@@ -35,8 +35,8 @@ DURATION_STATS: Final = Table(
     meaning="How long jobs wait and run, from their own times; a cancelled job's wait ended when it left the queue. "
     "Plain percentiles are of finished jobs alone and so too short while long jobs still run; the Kaplan-Meier ones "
     "(_km_) count open jobs as censored at as_of (vanished ones at vanished_at): they lasted at least so long. "
-    "Rows of month or type 'all' hold all of them, so every job counts in four rows: do not add rows up, and never average "
-    "percentiles. Leaves out durations of jobs in a terminal state without an end, runs of jobs that never started, "
+    "Rows of month or type 'all' hold all of them, so every job counts in four rows: do not add rows up, and never "
+    "average percentiles. Leaves out durations of jobs in a terminal state without an end, runs of jobs that never started, "
     "and open jobs before there is an as_of.",
     grain="month of creation and type, each also as 'all'",
     key=("month", "type"),
