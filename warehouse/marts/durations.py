@@ -36,8 +36,8 @@ DURATION_STATS: Final = Table(
     "Plain percentiles are of finished jobs alone and so too short while long jobs still run; the Kaplan-Meier ones "
     "(_km_) count open jobs as censored at as_of (vanished ones at vanished_at): they lasted at least so long. "
     "Rows of month or type 'all' hold all of them, so every job counts in four rows: do not add rows up, and never "
-    "average percentiles. Leaves out durations of jobs in a terminal state without an end, runs of jobs that never started, "
-    "and open jobs before there is an as_of.",
+    "average percentiles. Leaves out durations of jobs in a terminal state without an end, runs of jobs that never "
+    "started, and open jobs before there is an as_of.",
     grain="month of creation and type, each also as 'all'",
     key=("month", "type"),
     monthly=False,
