@@ -31,7 +31,7 @@ check: $(READY) ## format, lint and types
 bench: $(BENCH_READY) ## the benchmarks, beside what a reader knows
 	@$(BIN)/python -m tests.bench
 
-soak: $(READY) ## 1,000 seeded syncs against a misbehaving server
+soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server
 	@$(BIN)/python -m pytest -m soak -s tests/faults
 
 clean: ## remove .venv and caches, never data
