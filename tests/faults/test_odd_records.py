@@ -119,7 +119,7 @@ def test_a_job_that_the_list_left_out_is_kept_up_to_date_by_id(tmp_path: Path) -
 
 def test_a_walk_whose_missing_jobs_were_not_asked_for_is_not_complete(tmp_path: Path) -> None:
     world = ScriptedWorld(*(job(f"job-{number:03d}") for number in range(12)), job("zzz", ITWINS[1]))
-    with ledger_of(tmp_path, world, itwin_ids=ITWINS[:2]) as ledger:
+    with ledger_of(tmp_path, world, itwin_ids=ITWINS[:2], threads=1) as ledger:
         ledger.sync()
         for job_id in ledger.bodies():
             world.remove(job_id[0])

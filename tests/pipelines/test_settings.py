@@ -38,7 +38,7 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(tm
 def test_all_faults_are_told_at_once_each_with_its_setting(tmp_path: Path) -> None:
     faulty = {
         "ITWIN_API_URL": "http://api.example.com",
-        "ITWIN_IDS": "not-an-id",
+        "ITWIN_IDS": "not\x07an-id",
         "ITWIN_REQUESTS_PER_MINUTE": "many",
         "ITWIN_REQUESTS_PER_HOUR": "-1",
         "ITWIN_ANSWER_SECONDS": "0",

@@ -52,7 +52,7 @@ SELECT
 FROM unseen AS u
 LEFT JOIN own ON own.job_id = u.job_id
 LEFT JOIN walks_of_run AS w
-    ON w.itwin_id = u.itwin_id OR (w.itwin_id IS NULL AND w.identity = own.identity)
+    ON spelled(w.itwin_id) = u.itwin_id OR (w.itwin_id IS NULL AND w.identity = own.identity)
 WHERE (w.walk_id IS NOT NULL AND w.complete)
     OR (
         w.walk_id IS NULL AND u.only_by_id
