@@ -75,7 +75,7 @@ def end_dead_runs(instance: dg.DagsterInstance, settings: Settings) -> list[str]
 
     In a home that others use too, runs that never held a lock are left alone: they may be of other jobs.
     """
-    own = Path(instance.root_directory) == sqlite_folder(settings.data / "dagster")
+    own = Path(instance.root_directory).resolve() == (settings.data / "dagster").resolve()
     under_way = instance.get_run_records(dg.RunsFilter(statuses=list(UNDER_WAY)))
     dead = [record.dagster_run for record in under_way if _is_dead(instance, record, own)]
     for run in dead:

@@ -21,8 +21,8 @@ class SettingsResource(LedgerResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Say by a lock file that the run's process lives."""
-        if context.run_id and context.instance:
-            hold(context.instance, context.run_id)
+        if context.run and context.instance:
+            hold(context.instance, context.run.run_id)
 
     def settings(self) -> Settings:
         """The settings; raises WrongUsage with all their faults, or where the data folder cannot be written."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 _FIRST_WORD: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w+|\(|)", re.DOTALL)
 _PIVOTS: Final = ("PIVOT", "PIVOT_WIDER", "UNPIVOT", "PIVOT_LONGER", "WITH", "FROM", "SELECT", "(")
 """How a query with a PIVOT begins: DuckDB makes several statements of it, and does not say of what kind."""
+
+
+_WARNINGS = threading.Lock()
 
 
 def rows(text: str, data: str | Path | None = None, params: Mapping[str, Any] | None = None) -> pa.Table:
@@ -103,8 +107,9 @@ def _answer(text: str, lake: Lake, file: Path, params: Mapping[str, Any] | None)
 
 def _named(con: duckdb.DuckDBPyConnection, text: str, params: Mapping[str, Any] | None) -> pa.Table:
     """Execute a query; each column keeps its name, where a relation would rename all but one of those that share it."""
-    with warnings.catch_warnings():
+    result = con.execute(text, dict(params or {}))
+    with _WARNINGS, warnings.catch_warnings():  # the filters are the process's: one thread at a time may change them
         warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
-        table = con.execute(text, dict(params or {})).to_arrow_table()
+        table = result.to_arrow_table()
     assert isinstance(table, pa.Table)
     return table

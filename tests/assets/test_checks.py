@@ -76,6 +76,8 @@ BROKEN: dict[str, Mapping[str, Sequence[dict[str, Any]]]] = {
             {"job_id": "b", "created_month": MONTH, "created_at": LATER, "edition": "2026-07"},
         ]
     },
+    "clocks_agree": {"walks": [{"walk_id": "1", "finished_at": LATER, "complete": True, "clock_skew_seconds": -180.0}]},
+    "times_are_plausible": {"contract_drift": [{"type": "X", "kind": "implausible", "jobs": 1}]},
     "companions_are_present": {"contract_drift": [{"type": "X", "kind": "missing_companion", "jobs": 1}]},
     "names_and_paths_follow_their_patterns": {"contract_drift": [{"type": "X", "kind": "pattern", "jobs": 1}]},
     "nothing_is_rejected": {"rejected_records": [{"reason": "no_id", "body": "{}", "body_hash": "1"}]},

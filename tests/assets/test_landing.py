@@ -72,6 +72,8 @@ def test_a_walk_leaves_a_row_that_tells_what_it_asked_for_and_how_it_went(tmp_pa
         "walk_id": walk.walk_id,
         "run_id": "run-1",
         "itwin_id": ITWINS[0],
+        "identity": None,
+        "on_api_clock": True,
         "created_from": datetime(2025, 11, 1, tzinfo=UTC),
         "created_to": datetime(2025, 12, 1, tzinfo=UTC),
         "requests": 1,

@@ -8,6 +8,7 @@ from assets.api import errors
 from assets.api.errors import (
     ApiError,
     BadRequest,
+    ClockFault,
     Interrupted,
     JobledgerError,
     Late,
@@ -57,6 +58,7 @@ def test_only_what_may_pass_by_itself_is_transient_and_only_what_is_large_is_ask
         NotFound,
         ProxyRefused,
         BadRequest,
+        ClockFault,
         RefusedLink,
     }
 

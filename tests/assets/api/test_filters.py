@@ -21,7 +21,7 @@ def test_a_window_takes_its_start_and_leaves_its_end() -> None:
 def test_a_window_may_be_that_of_one_itwin() -> None:
     assert window_filter(NOVEMBER, DECEMBER, ITWIN) == (
         "createdDateTime ge 2025-11-01T00:00:00Z and createdDateTime lt 2025-12-01T00:00:00Z"
-        " and iTwinId eq 2C8e5a40-1111-4222-8333-0123456789ab"
+        " and iTwinId eq 2c8e5a40-1111-4222-8333-0123456789ab"
     )
 
 
