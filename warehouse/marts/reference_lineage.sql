@@ -26,23 +26,6 @@ WITH produced AS (
         )
 ),
 
-consumed AS (
-    SELECT
-        job_references.job_id,
-        job_references.type,
-        job_references.role,
-        job_references.reference,
-        job_references.kind,
-        CASE WHEN job_references.kind = 'bucket_path' THEN jobs.itwin_id ELSE '' END AS scope,
-        jobs.created_at
-    FROM job_references
-    INNER JOIN jobs ON job_references.job_id = jobs.job_id
-    WHERE
-        job_references.direction = 'input'
-        AND job_references.kind IS NOT NULL
-        AND job_references.reference IN (SELECT DISTINCT reference FROM produced)
-),
-
 -- Where there is but one producer, the smallest of its values are its values.
 made_references AS (
     SELECT
@@ -55,6 +38,25 @@ made_references AS (
         min(created_at) AS created_at
     FROM produced
     GROUP BY reference
+),
+
+-- A reference that stands twice in a list is read once.
+consumed AS (
+    SELECT
+        job_references.job_id,
+        min(job_references.type) AS type,
+        job_references.role,
+        job_references.reference,
+        min(job_references.kind) AS kind,
+        min(CASE WHEN job_references.kind = 'bucket_path' THEN jobs.itwin_id ELSE '' END) AS scope,
+        min(jobs.created_at) AS created_at
+    FROM job_references
+    INNER JOIN jobs ON job_references.job_id = jobs.job_id
+    WHERE
+        job_references.direction = 'input'
+        AND job_references.kind IS NOT NULL
+        AND job_references.reference IN (SELECT reference FROM made_references)
+    GROUP BY job_references.job_id, job_references.role, job_references.reference
 ),
 
 readers_of_one_producer AS (
@@ -138,13 +140,12 @@ readers_of_several_producers AS (
 )
 
 SELECT
-    min(producer_job_id) AS producer_job_id,
+    producer_job_id,
     reference,
     job_id AS consumer_job_id,
-    min(producer_role) AS producer_role,
+    producer_role,
     role AS consumer_role,
-    min(producer_type) AS producer_type,
-    min(type) AS consumer_type,
-    min(kind) AS kind
+    producer_type,
+    type AS consumer_type,
+    kind
 FROM (SELECT * FROM readers_of_one_producer UNION ALL SELECT * FROM readers_of_several_producers) AS readers
-GROUP BY job_id, reference, role
