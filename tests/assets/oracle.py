@@ -10,7 +10,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -229,6 +229,7 @@ def jobs(job: Row, seen: datetime) -> Row:
     """The row of `jobs` of a job that was seen once."""
     execution = job["executionInfo"]
     created, started, ended = (instant(execution.get(f"{word}DateTime")) for word in ("created", "started", "ended"))
+    started, ended = (_possible(moment, created, seen) for moment in (started, ended))
     units = {key: _cell("number", execution.get(key)) for key in ("processingUnits", "estimatedUnits")}
     source = next((key for key, value in units.items() if value is not None), None)
     left = started or ended
@@ -263,6 +264,12 @@ def instant(value: Any) -> datetime | None:
         return None
     read = datetime.fromisoformat(value)
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _possible(moment: datetime | None, created: datetime | None, seen: datetime) -> datetime | None:
+    """A start or end, null where it lies over a day before the job was created or after it was seen."""
+    day = timedelta(days=1)
+    return moment if moment and created and created - day <= moment <= seen + day else None
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
