@@ -27,6 +27,7 @@ from assets.records import RecordFile
 from assets.walk import Walk
 from warehouse.contract import Contract
 from warehouse.engine import connection, run
+from warehouse.errors import Busy
 from warehouse.lake import Lake, Staging, parquet_files, quote
 from warehouse.months import month_of, window
 from warehouse.sql import run_macros, statement
@@ -36,6 +37,8 @@ LOCK: Final = "by_id"
 
 BATCH: Final = 500
 """Jobs that are fetched and landed together: what an interrupted fetch loses at most."""
+
+NOT_ASKED: Final = "it was not asked for: the token was refused before"
 
 FEW_GONE: Final = 10
 SHARE_GONE: Final = 0.1
@@ -51,12 +54,14 @@ class Fetched:
     """What `fetch_by_id` found: the months that it touched, and the ids that the API does not know.
 
     `failed` says why an id could not be asked for, `failed_months` why what was fetched could not land in a month.
+    `token_refusal` is the API's refusal of the token, after which nothing was asked any more.
     """
 
     landed: dict[str, Landed] = field(default_factory=dict[str, Landed])
     not_found: list[str] = field(default_factory=list[str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     failed_months: dict[str, JobledgerError] = field(default_factory=dict[str, JobledgerError])
+    token_refusal: NotAuthorised | None = None
 
 
 @dataclass
@@ -93,23 +98,35 @@ class _ErrorAnswer(msgspec.Struct):
 def fetch_by_id(lake: Lake, api: Api, ids: Sequence[str], known: Contract, plan: Plan) -> Fetched:
     """Fetch jobs by id and land each in the month of its creation; walk nothing.
 
-    An id that the API does not know is listed in `not_found`, one that could not be asked for in `failed`. Raises
-    NotAuthorised, where the token is refused, after what was seen is kept; Busy if another fetch does not end.
+    An id that the API does not know is listed in `not_found`, one that could not be asked for in `failed`. Once the
+    token is refused, nothing is asked any more. Raises Busy if another fetch does not end.
     """
     wanted = list(dict.fromkeys(ids))
     fetched = Fetched()
     with _exclusive(lake, LOCK, plan), lake.scratch(LOCK) as scratch:
         for start in range(0, len(wanted), BATCH):
+            batch = wanted[start : start + BATCH]
+            if fetched.token_refusal is not None:
+                fetched.failed |= dict.fromkeys(batch, NOT_ASKED)
+                continue
             file = scratch / f"{start}.parquet"
-            refusal = _fetch_batch(api, wanted[start : start + BATCH], plan, file, fetched)
+            _fetch_batch(api, batch, plan, file, fetched)
             for month, of_month in sorted(_by_month(file, known).items()):
                 _land_month(lake, month, of_month, known, plan, fetched)
-            if refusal is not None:
-                raise refusal
     for month in sorted(fetched.landed):
+        if fetched.token_refusal is None:
+            _ask_why(lake, api, month, known, plan, fetched)
+    return fetched
+
+
+def _ask_why(lake: Lake, api: Api, month: str, known: Contract, plan: Plan, fetched: Fetched) -> None:
+    try:
         with _exclusive(lake, month, plan):
             fetch_messages(lake, api, month, known, plan)
-    return fetched
+    except NotAuthorised as error:
+        fetched.token_refusal = error
+    except Busy as error:
+        fetched.failed_months[month] = error
 
 
 def ask_for_unlisted(
@@ -186,19 +203,19 @@ def _refuse_loss(month: str, asked: Asked, few: int, jobs: int, walks: Sequence[
             walk.doubt(message)
 
 
-def _fetch_batch(api: Api, ids: Sequence[str], plan: Plan, file: Path, fetched: Fetched) -> NotAuthorised | None:
-    """Ask for each id and write the answers to the record file `file`; return the refusal of the token, if any."""
-    refusal: NotAuthorised | None = None
+def _fetch_batch(api: Api, ids: Sequence[str], plan: Plan, file: Path, fetched: Fetched) -> None:
+    """Ask for each id and write the answers to the record file `file`."""
     with RecordFile(file) as records:
         answers = ask_each(api, ids, lambda job_id: api.job(job_id, Tally()), plan.threads)
         for job_id, answer in zip(ids, answers, strict=True):
-            if isinstance(answer, NotAuthorised) and refuses_token(answer):
-                refusal = answer
+            if answer is None:
+                fetched.failed[job_id] = NOT_ASKED
             elif isinstance(answer, ApiError):
                 fetched.failed[job_id] = str(answer)
-            elif answer is not None:
+                if isinstance(answer, NotAuthorised) and refuses_token(answer):
+                    fetched.token_refusal = answer
+            else:
                 _take(job_id, answer, records, fetched)
-    return refusal
 
 
 def _take(job_id: str, answer: Answer, records: RecordFile, fetched: Fetched) -> None:

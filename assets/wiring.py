@@ -1,9 +1,8 @@
 """The assets as Dagster sees them: thin wiring over the functions of this floor.
 
-Four steps: `walks` asks the API, `core` flattens, `marts` answers, `published` opens the door for SQL; a last one fails
-where a month failed, when all else is done. Each makes
-several tables, for an event per table is what the UI needs and a step per table is what it does not. Asset keys are
-table names.
+Four steps: `walk_the_api` asks, `flatten` makes the core, `marts` answers, `publish` opens the door for SQL. A last
+one, `report_failed_months`, fails where a month failed, when all else is done. A step makes several tables, for an
+event per table is what the UI needs and a step per table is what it does not. Asset keys are table names.
 """
 
 import hashlib

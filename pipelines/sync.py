@@ -107,7 +107,8 @@ def sync_months(settings: Settings, months: Sequence[str], accept_gone: bool) ->
 def sync_ids(settings: Settings, ids: Sequence[str]) -> bool:
     """Fetch these jobs, land them, and rebuild the downstream tables; return whether all were found.
 
-    Raise MonthsFailed if what was fetched could not land in a month, or its tables could not be rebuilt.
+    Raise MonthsFailed if what was fetched could not land in a month, or its tables could not be rebuilt, and
+    NotAuthorised if the token was refused: the tables hold what landed before.
     """
     from pipelines.home import instance
 
@@ -125,6 +126,8 @@ def sync_ids(settings: Settings, ids: Sequence[str]) -> bool:
     for month in early:
         err.print(f"{month} lies before JOBLEDGER_START ({settings.start}): kept, but not in the tables.")
     ran.add(_not_landed(fetched))
+    if fetched.token_refusal is not None:
+        raise fetched.token_refusal
     ran.raise_failures()
     return not (fetched.not_found or fetched.failed or early)
 

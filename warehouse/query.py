@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FIRST_WORD: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w+|\(|)", re.DOTALL)
+_WARNINGS: Final = threading.Lock()
+"""Held by whoever changes the filters of warnings: they are the process's."""
+
 _PIVOTS: Final = ("PIVOT", "PIVOT_WIDER", "UNPIVOT", "PIVOT_LONGER", "WITH", "FROM", "SELECT", "(")
 """How a query with a PIVOT begins: DuckDB makes several statements of it, and does not say of what kind."""
-
-
-_WARNINGS = threading.Lock()
 
 
 def rows(text: str, data: str | Path | None = None, params: Mapping[str, Any] | None = None) -> pa.Table:
@@ -108,7 +108,7 @@ def _answer(text: str, lake: Lake, file: Path, params: Mapping[str, Any] | None)
 def _named(con: duckdb.DuckDBPyConnection, text: str, params: Mapping[str, Any] | None) -> pa.Table:
     """Execute a query; each column keeps its name, where a relation would rename all but one of those that share it."""
     result = con.execute(text, dict(params or {}))
-    with _WARNINGS, warnings.catch_warnings():  # the filters are the process's: one thread at a time may change them
+    with _WARNINGS, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
         table = result.to_arrow_table()
     assert isinstance(table, pa.Table)

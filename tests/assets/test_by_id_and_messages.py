@@ -108,8 +108,9 @@ def test_a_token_that_is_refused_ends_the_fetch_after_what_was_seen_is_safe(tmp_
     told = Told()
     told.others = {"a": json_reply({"job": job("a", state="Failed")}), "b": REFUSED}
     with ledger_that_is(tmp_path, told, threads=1) as ledger:
-        with pytest.raises(NotAuthorised):
-            fetch_by_id(ledger.lake, ledger.api, ["a", "b", "c", "d"], KNOWN, ledger.plan)
+        fetched = fetch_by_id(ledger.lake, ledger.api, ["a", "b", "c", "d"], KNOWN, ledger.plan)
+        assert isinstance(fetched.token_refusal, NotAuthorised)
+        assert list(fetched.failed) == ["b", "c", "d"]
         assert [job_id for job_id, _ in ledger.bodies()] == ["a"]
     assert told.asked == ["a", "b"]
 
