@@ -11,12 +11,12 @@ WITH unseen AS (
 
 -- Who listed what, in walks of the caller's own jobs: those kept, and those of this run.
 own_listings AS (
-    SELECT o.job_id, o.body ->> '$.userId' AS user_id, w.identity
+    SELECT o.job_id, json_extract_string(o.body, '$.userId') AS user_id, w.identity
     FROM observations AS o
     INNER JOIN walks AS w ON w.walk_id = o.walk_id
     WHERE w.itwin_id IS NULL AND o.source = 'list' AND o.http_status = 200 AND EXISTS (SELECT 1 FROM unseen)
     UNION
-    SELECT c.job_id, s.body ->> '$.userId', w.identity
+    SELECT c.job_id, json_extract_string(s.body, '$.userId'), w.identity
     FROM shown AS s
     INNER JOIN classified AS c ON c.file = s.file AND c.line = s.line
     INNER JOIN walks_of_run AS w ON w.walk_id = c.walk_id
@@ -40,7 +40,7 @@ own AS (
     SELECT u.job_id, p.identity
     FROM unseen AS u
     INNER JOIN observations AS o ON o.job_id = u.job_id AND o.observed_at = u.last_observed_at
-    INNER JOIN own_users AS p ON p.user_id = o.body ->> '$.userId'
+    INNER JOIN own_users AS p ON p.user_id = json_extract_string(o.body, '$.userId')
     WHERE u.job_id NOT IN (SELECT job_id FROM own_listings WHERE identity IS NOT NULL)
 )
 
