@@ -17,11 +17,12 @@ import pytest
 from assets.flatten import flatten_month
 from pipelines import cli
 from pipelines.settings import DEFAULTS
-from tests.docs_ledger import BLOCK, HEADED, MIN_SCORE, QUESTIONS, ROOT, TABLES, answer, main, tables
+from tests.docs_ledger import BLOCK, MIN_SCORE, QUESTIONS, ROOT, TABLES, answer, main, tables
 from warehouse.contract import Field, contract
 from warehouse.engine import MEGABYTES_A_THREAD, MEGABYTES_OF_A_MONTH, connection, run
 from warehouse.lake import Lake
 from warehouse.marts import Mart
+from warehouse.marts.all import MARTS
 from warehouse.marts.heads import head, with_head
 from warehouse.query import sql
 from warehouse.tables import CONTRACT_DRIFT, OBSERVATIONS, typed_table_declaration
@@ -58,19 +59,19 @@ def test_the_page_of_tables_is_what_the_declarations_give() -> None:
     assert page == tables(), "run: .venv/bin/python -m tests.docs_ledger --write"
 
 
-@pytest.mark.parametrize("mart", HEADED, ids=lambda mart: mart.name)
+@pytest.mark.parametrize("mart", MARTS, ids=lambda mart: mart.name)
 def test_the_head_of_a_marts_statement_is_its_declaration(mart: Mart) -> None:
     assert mart.sql == with_head(mart), "run: .venv/bin/python -m tests.docs_ledger --write"
 
 
-@pytest.mark.parametrize("mart", HEADED, ids=lambda mart: mart.name)
+@pytest.mark.parametrize("mart", MARTS, ids=lambda mart: mart.name)
 def test_what_a_mart_means_is_said_in_its_declaration_alone(mart: Mart) -> None:
     said_by_hand = mart.sql.removeprefix(head(mart.table))
     assert re.findall(r"^-- (?:Grain|Counts|Leaves out)\b", said_by_hand, re.MULTILINE) == []
 
 
 def test_a_head_follows_its_declaration_and_leaves_what_was_written_by_hand() -> None:
-    mart = HEADED[0]
+    mart = MARTS[0]
     changed = replace(mart, table=replace(mart.table, meaning="Something else."))
     assert with_head(changed).startswith(f"-- {mart.name}: Something else. One row per ")
     assert with_head(changed).removeprefix(head(changed.table)) == mart.sql.removeprefix(head(mart.table))

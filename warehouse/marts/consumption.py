@@ -20,8 +20,9 @@ UNITS_BY_MONTH: Final = Table(
     name="units_by_month",
     group="marts",
     meaning="What jobs consumed, each job once with its newest value, by the month of creation; open and vanished jobs "
-    "too. Jobs without a value add nothing: the coverage says how many of the finished ones have one. Estimates and "
-    "consumption stand apart. Summed over any grouping, the totals are those of all jobs.",
+    "too. A restatement replaces the value before it. Jobs without a value add nothing: the coverage says how many of "
+    "the finished ones have one. Estimates and consumption stand apart. Groups do not overlap: summed over any of "
+    "them, the totals are those of all jobs. Leaves out nothing.",
     grain="month of creation, iTwin, type and user",
     key=("month", "itwin_id", "type", "user_id"),
     columns=(
@@ -38,10 +39,19 @@ UNITS_BY_MONTH: Final = Table(
         *_units("cancelled_", " of cancelled jobs, part of the total"),
         *_units("open_", " of open jobs (vanished while open too), part of the total"),
         Column("with_run", "BIGINT", "Finished jobs whose run is known", "jobs"),
-        Column("run_coverage", "DOUBLE", "with_run over the finished jobs that did not end before a start, 0 to 1"),
+        Column(
+            "run_coverage", "DOUBLE", "with_run over the finished jobs but those that ended without a start, 0 to 1"
+        ),
         Column("run_hours", "DOUBLE", "Run time of finished jobs", "h"),
-        Column("estimated_units_per_run_hour", "DOUBLE", "Of the finished jobs that have both", "units/h"),
-        Column("processing_units_per_run_hour", "DOUBLE", "Of the finished jobs that have both", "units/h"),
+        *(
+            Column(
+                f"{kind}_units_per_run_hour",
+                "DOUBLE",
+                "Of the finished jobs that have both units of this kind and a run, over the hours of the same jobs",
+                "units/h",
+            )
+            for kind in ("estimated", "processing")
+        ),
     ),
 )
 
@@ -49,9 +59,9 @@ UNIT_CHANGES: Final = Table(
     name="unit_changes",
     group="marts",
     meaning="Each time the units of a job were seen to change: to appear, be restated, go away, or move to the other "
-    "field (processingUnits goes before estimatedUnits). Left out: what a job's first version told, values that "
-    "are no numbers, and changes between two observations that were undone before the second.",
-    grain="version of a job with other units than the version before",
+    "field (processingUnits goes before estimatedUnits). Leaves out what a job's first version told, values that "
+    "are no JSON numbers, and changes between two observations that were undone before the second.",
+    grain="version of a job with other units, or units in the other field, than the version before",
     key=("job_id", "changed_at"),
     columns=(
         Column("job_id", "VARCHAR", "Id of the job"),
@@ -61,7 +71,7 @@ UNIT_CHANGES: Final = Table(
         Column("to_units", "DOUBLE", "Units that this version tells; null where none", "units"),
         Column("from_field", "VARCHAR", "Field that told them: 'estimatedUnits' or 'processingUnits'; null where none"),
         Column("to_field", "VARCHAR", "Field that tells them now; null where none"),
-        Column("changed_at", "TIMESTAMPTZ", "When the version that shows the change was first seen"),
+        Column("changed_at", "TIMESTAMPTZ", "When the new value was first seen, not when it was made"),
         Column("ended_at", "TIMESTAMPTZ", "When the job ended, as known by now; null while open"),
         Column(
             "seconds_after_end", "DOUBLE", "changed_at minus ended_at, below 0 before the end; null while open", "s"

@@ -1,9 +1,9 @@
--- deliverable_units: one row per job, with what the jobs before it cost.
--- Counts: the job's own units, and those of the distinct jobs upstream: every job that can be reached backwards over
---   reference_lineage, whatever its outcome. A job (or reference) that is upstream on several paths counts once for
---   each deliverable; one that feeds several deliverables counts once in each of them, so totals must not be summed.
---   depth: the greatest of the shortest distances (in steps from consumer to producer) to the jobs upstream.
--- Leaves out: units that are not known (see units_coverage), and what no job made (photos that somebody uploaded).
+-- deliverable_units: What a job cost together with the jobs before it: all that can be reached backwards over
+--   reference_lineage. A job or reference upstream counts once per deliverable, however many paths lead to it; one
+--   shared by many consumers counts once in each of them, so the totals must not be summed over rows. Jobs upstream
+--   count whatever their outcome. Leaves out units that are not known (see units_coverage) and what no job made (photos
+--   that somebody uploaded). One row per job. Key: job_id.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 WITH RECURSIVE steps AS (
     SELECT DISTINCT
         consumer_job_id AS job_id,

@@ -1,9 +1,7 @@
--- detector_league: one row per detector name and version.
--- Counts: the jobs that took the detector as an input, whatever their outcome; a detector without a name (a GUID)
---   stands under its reference. Medians are of the jobs that succeeded. evaluation_jobs: the distinct Eval jobs whose
---   prediction is an output of one of these jobs. trained_by_job_id: the job created last that has the detector as its
---   output, so that a detector trained again shows its newest training.
--- Leaves out: trainings as users (their input detector_name names what they make); detectors that no job used.
+-- detector_league: How each detector does: the jobs that took it as an input, whatever their outcome. Medians are of
+--   the jobs that succeeded. Leaves out trainings as users (their input detector_name names what they make), and
+--   detectors that no job used. One row per detector name and version. Key: detector_name, detector_version.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 WITH detector_inputs AS (
     SELECT
         job_id,

@@ -1,10 +1,9 @@
--- failure_costs: how many jobs failed or were cancelled, and what was spent on them.
--- Grain: month of creation (UTC) and type, each also as 'all': every job stands in four rows.
--- Counts: shares are of finished jobs. Lost is what the failed and the cancelled jobs together ran and were charged,
---   vanished ones included; estimates and consumption apart.
--- Leaves out: successful jobs whose result nobody used, and open jobs. What has no value adds nothing to a total; the
---   coverage says how many of the failed and cancelled jobs have one. A job that ended without having started should
---   have no run.
+-- failure_costs: How many jobs failed or were cancelled, and the run hours and units spent on them (lost); estimates
+--   and consumption stand apart. Vanished jobs count. What has no value adds nothing: the coverages say how many of the
+--   failed and cancelled jobs have one. Rows of month or type 'all' hold all of them, so every job counts in four rows:
+--   do not add rows up. Leaves out what open jobs cost, and successful jobs whose result nobody used. One row per month
+--   of creation and type, each also as 'all'. Key: month, type.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 WITH accounts AS (
     SELECT
         created_month,

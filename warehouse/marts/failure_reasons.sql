@@ -1,10 +1,9 @@
--- failure_reasons: why jobs failed, in the API's own codes.
--- Grain: error code, type and detector.
--- Counts: each failed job once in each of its codes and, where it names several, in each of its input detectors: units
---   of a job with several codes stand under each of them, so the rows must not be added up. Failed jobs without an
---   error message stand under the code null. Seen is when the jobs ended, or were created where that is not known.
--- Leaves out: warnings, cancelled jobs, and messages of jobs that did not fail. A failed job without units adds nothing
---   to the total; the coverage says how many have some. The example is that of the job seen last.
+-- failure_reasons: Why jobs failed, in the API's error codes; jobs without an error message stand under the code null.
+--   A job with several codes or input detectors counts once, with all its units, under each: do not add rows up. A
+--   failed job without units adds nothing to a total: the coverage says how many have some. Leaves out warnings,
+--   cancelled jobs, and whatever was said of other jobs that did not fail. One row per error code, type and detector.
+--   Key: code, type, detector_name, detector_version.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 WITH failed AS (
     SELECT
         job_id,

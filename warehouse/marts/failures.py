@@ -10,9 +10,10 @@ from warehouse.marts import Mart
 FAILURE_COSTS: Final = Table(
     name="failure_costs",
     group="marts",
-    meaning="How many jobs failed or were cancelled, and the run hours and units spent on them (lost); vanished jobs "
-    "included, open ones not. What has no value adds nothing: the coverages say how many of the failed and cancelled "
-    "jobs have one. Rows of month or type 'all' hold all of them: do not add rows up.",
+    meaning="How many jobs failed or were cancelled, and the run hours and units spent on them (lost); estimates and "
+    "consumption stand apart. Vanished jobs count. What has no value adds nothing: the coverages say how many of the "
+    "failed and cancelled jobs have one. Rows of month or type 'all' hold all of them, so every job counts in four "
+    "rows: do not add rows up. Leaves out what open jobs cost, and successful jobs whose result nobody used.",
     grain="month of creation and type, each also as 'all'",
     key=("month", "type"),
     monthly=False,
@@ -29,7 +30,8 @@ FAILURE_COSTS: Final = Table(
         Column(
             "run_coverage",
             "DOUBLE",
-            "with_run over the failed and cancelled jobs that did not end before a start, 0 to 1; null without any",
+            "with_run over the failed and cancelled jobs that should have a run, 0 to 1: all but those that ended "
+            "without a start; null without any",
         ),
         Column("run_hours_lost", "DOUBLE", "Run time of failed and cancelled jobs", "h"),
         Column("with_units", "BIGINT", "Failed and cancelled jobs with units of either kind", "jobs"),
@@ -43,8 +45,9 @@ FAILURE_REASONS: Final = Table(
     name="failure_reasons",
     group="marts",
     meaning="Why jobs failed, in the API's error codes; jobs without an error message stand under the code null. A job "
-    "with several codes or detectors counts, with all its units, under each: do not add rows up. Left out: warnings, "
-    "and whatever was said of jobs that did not fail.",
+    "with several codes or input detectors counts once, with all its units, under each: do not add rows up. A failed "
+    "job without units adds nothing to a total: the coverage says how many have some. Leaves out warnings, cancelled "
+    "jobs, and whatever was said of other jobs that did not fail.",
     grain="error code, type and detector",
     key=("code", "type", "detector_name", "detector_version"),
     monthly=False,

@@ -10,8 +10,9 @@ from warehouse.marts import Mart
 UNITS_BY_DAY: Final = Table(
     name="units_by_day",
     group="marts",
-    meaning="What the jobs created on a day tell of their units, by the day from which on it was known: what "
-    "unit_forecast is made from. Every job counts once, vanished ones too. Estimates and consumption stand apart.",
+    meaning="What the jobs created on a day tell of their units, by the day from whose end on it was known: what "
+    "unit_forecast is made from. Every job counts once with its newest units, vanished ones too. Estimates and "
+    "consumption stand apart. Groups do not overlap. Leaves out nothing.",
     grain="day of creation, iTwin, type, day of knowledge and kind of units",
     key=("created_day", "itwin_id", "type", "known_day", "units_source"),
     columns=(

@@ -11,10 +11,12 @@ RETRY_CHAINS: Final = Table(
     name="retry_chains",
     group="marts",
     monthly=False,
-    meaning="The same work tried again until it worked or was given up: jobs of one iTwin, type and set of inputs, "
-    "each created after the one before it had failed or was cancelled. Counts all jobs with inputs, "
-    "vanished ones too; options may differ. Leaves out jobs without inputs, chains of one attempt, and a "
-    "job created beside one that was still open (it begins a chain of its own).",
+    meaning="The same work tried again until it worked or was given up: jobs of one iTwin, type and set of inputs "
+    "(canonical role and reference, as text), in order of creation, ties by job id. A job goes on with the chain of "
+    "the one before it where that had failed or was cancelled by the time this one was created; else it begins a "
+    "chain of its own: after a success, beside a job that was still open then, and where the end of the one before "
+    "is not known. Counts all jobs with inputs, vanished ones too; options may differ. Leaves out jobs without "
+    "inputs, and chains of one attempt.",
     grain="chain of at least two attempts",
     key=("chain_id",),
     columns=(
@@ -50,12 +52,12 @@ REFERENCE_LINEAGE: Final = Table(
     name="reference_lineage",
     group="marts",
     monthly=False,
-    meaning="Which job had made what a job read: a reference (the very same text) that is an input of one job and an "
-    "output of another one before it. A reader used what the newest producer before it had made: the one that ended "
-    "last by the time the reader was created or, where none had ended by then, the one created last. Before is in "
-    "order of creation, ties by job id, so that lineage goes forward and has no cycles. Outcomes do not matter. A "
-    "bucket path counts only within its iTwin. Leaves out readers of what no job before them had made, and values "
-    "that are no reference.",
+    meaning="Which job had made what a job read: a reference (reality data, bucket path or detector; the very same "
+    "text) that is an input of one job and an output of another one before it. A reader used what the newest "
+    "producer before it had made: the one that ended last by the time the reader was created or, where none had "
+    "ended by then, the one created last. Before is in order of creation, ties by job id, so that lineage goes "
+    "forward and has no cycles: no job is upstream of itself. Outcomes do not matter. A bucket path counts only "
+    "within its iTwin. Leaves out readers of what no job before them had made, and values that are no reference.",
     grain="reader (a job, a reference among its inputs and its role there) of what a job before it had made",
     key=("consumer_job_id", "reference", "consumer_role"),
     columns=(
@@ -74,10 +76,11 @@ DELIVERABLE_UNITS: Final = Table(
     name="deliverable_units",
     group="marts",
     monthly=False,
-    meaning="What a job cost together with the jobs before it, over all of reference_lineage. A job or reference "
-    "upstream counts once per deliverable, however many paths lead to it; one shared by many consumers "
-    "counts once in each of them, so the totals must not be summed over rows. Jobs upstream count whatever "
-    "their outcome. Leaves out units that are not known (see units_coverage) and what no job made.",
+    meaning="What a job cost together with the jobs before it: all that can be reached backwards over "
+    "reference_lineage. A job or reference upstream counts once per deliverable, however many paths lead to it; one "
+    "shared by many consumers counts once in each of them, so the totals must not be summed over rows. Jobs upstream "
+    "count whatever their outcome. Leaves out units that are not known (see units_coverage) and what no job made "
+    "(photos that somebody uploaded).",
     grain="job",
     key=("job_id",),
     columns=(
@@ -115,12 +118,14 @@ DETECTOR_LEAGUE: Final = Table(
     group="marts",
     monthly=False,
     meaning="How each detector does: the jobs that took it as an input, whatever their outcome. Medians are of the "
-    "jobs that succeeded. Leaves out trainings as users (their detector_name names what they make), and "
+    "jobs that succeeded. Leaves out trainings as users (their input detector_name names what they make), and "
     "detectors that no job used.",
     grain="detector name and version",
     key=("detector_name", "detector_version"),
     columns=(
-        Column("detector_name", "VARCHAR", "The detector without its version; its reference where it has no name"),
+        Column(
+            "detector_name", "VARCHAR", "The detector without its version; its reference (a GUID) where it has no name"
+        ),
         Column("detector_version", "VARCHAR", "Its version; null where none is named"),
         Column("jobs", "BIGINT", "Jobs that used it", "jobs"),
         Column("finished", "BIGINT", "Those of them that ended", "jobs"),
@@ -140,7 +145,11 @@ DETECTOR_LEAGUE: Final = Table(
         Column("months_in_use", "BIGINT", "Months (UTC) in which a job that used it was created", "months"),
         Column("evaluated_jobs", "BIGINT", "Jobs that used it and of which an output was evaluated", "jobs"),
         Column("evaluation_jobs", "BIGINT", "Distinct Eval jobs whose prediction is an output of these", "jobs"),
-        Column("trained_by_job_id", "VARCHAR", "The newest job that has it as its output 'detector'; null where none"),
+        Column(
+            "trained_by_job_id",
+            "VARCHAR",
+            "The job created last that has it as its output 'detector', so its newest training; null where none",
+        ),
     ),
 )
 

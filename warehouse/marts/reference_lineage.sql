@@ -1,10 +1,12 @@
--- reference_lineage: one row per reader, that is a job, a reference among its inputs and its role there; with the job that
--- had made what was read.
--- Counts: references (reality data, bucket path or detector; the very same text) that are an input of one job and an
---   output of another one before it, whatever its outcome. Of several, the one that ended last by the time the reader was
---   created; where none had ended, the one created last. Before is in order of creation, ties by job id: no job is
---   upstream of itself. A bucket path means something in its iTwin alone: there both jobs are of one iTwin.
--- Leaves out: readers of what no job before them had made; values that are no reference.
+-- reference_lineage: Which job had made what a job read: a reference (reality data, bucket path or detector; the very
+--   same text) that is an input of one job and an output of another one before it. A reader used what the newest
+--   producer before it had made: the one that ended last by the time the reader was created or, where none had ended by
+--   then, the one created last. Before is in order of creation, ties by job id, so that lineage goes forward and has no
+--   cycles: no job is upstream of itself. Outcomes do not matter. A bucket path counts only within its iTwin. Leaves
+--   out readers of what no job before them had made, and values that are no reference. One row per reader (a job, a
+--   reference among its inputs and its role there) of what a job before it had made. Key: consumer_job_id, reference,
+--   consumer_role.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 -- How: most references have one producer, which was there before the reader or was not. What happens to the others is
 --   put in order once, so that a path that is written and read a thousand times takes a thousand steps, not a million.
 WITH produced AS (

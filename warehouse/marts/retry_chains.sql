@@ -1,9 +1,10 @@
--- retry_chains: one row per chain of at least two attempts at the same work.
--- Counts: jobs of the same iTwin, type and set of inputs (canonical role and reference, as text), in order of creation
---   (ties by job id). A job goes on with the chain of the job before it when that one had failed or was cancelled by
---   the time this one was created. Else it begins a chain of its own: after a success, beside a job that was still
---   open then, and where the end of the job before is not known. Options may differ. Vanished jobs count.
--- Leaves out: jobs without any input, and chains of one attempt.
+-- retry_chains: The same work tried again until it worked or was given up: jobs of one iTwin, type and set of inputs
+--   (canonical role and reference, as text), in order of creation, ties by job id. A job goes on with the chain of the
+--   one before it where that had failed or was cancelled by the time this one was created; else it begins a chain of
+--   its own: after a success, beside a job that was still open then, and where the end of the one before is not known.
+--   Counts all jobs with inputs, vanished ones too; options may differ. Leaves out jobs without inputs, and chains of
+--   one attempt. One row per chain of at least two attempts. Key: chain_id.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 -- How: sets of numbers are compared at a fraction of what sets of texts cost, so each distinct input gets a number first.
 WITH distinct_inputs AS (
     SELECT

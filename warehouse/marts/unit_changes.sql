@@ -1,10 +1,8 @@
--- unit_changes: each time polling saw that the units of a job had changed.
--- Grain: version of a job whose units, or the field that tells them, differ from those of the version before.
--- Counts: the first value to appear (from null), every restatement, a value that went away (to null), and a value that
---   moved from one field to the other. Of a version that tells both fields, processingUnits counts.
--- Leaves out: what the first version that was seen already told, values that are no JSON numbers, and changes between
---   two observations that were undone before the second. changed_at is when the new value was first seen, not when it
---   was made; seconds_after_end is below zero where it was seen before the job ended.
+-- unit_changes: Each time the units of a job were seen to change: to appear, be restated, go away, or move to the other
+--   field (processingUnits goes before estimatedUnits). Leaves out what a job's first version told, values that are no
+--   JSON numbers, and changes between two observations that were undone before the second. One row per version of a job
+--   with other units, or units in the other field, than the version before. Key: job_id, changed_at.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 WITH versions AS (
     SELECT
         job_id,

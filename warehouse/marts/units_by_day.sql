@@ -1,8 +1,8 @@
--- units_by_day: what the jobs created on a day tell of their units, by the day from which on it was known.
--- Grain: UTC day of creation, iTwin, type, day of knowledge and kind of units. Groups do not overlap.
--- Counts: every job once with its newest units, vanished ones too. What a job costs is known from the end of the day on
---   which it ended; from that of its creation where the end is not known, or where it is open and shows units already.
--- Leaves out: nothing. An open job without units has no day of knowledge.
+-- units_by_day: What the jobs created on a day tell of their units, by the day from whose end on it was known: what
+--   unit_forecast is made from. Every job counts once with its newest units, vanished ones too. Estimates and
+--   consumption stand apart. Groups do not overlap. Leaves out nothing. One row per day of creation, iTwin, type, day
+--   of knowledge and kind of units. Key: created_day, itwin_id, type, known_day, units_source.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 WITH accounts AS (
     SELECT
         itwin_id,

@@ -1,11 +1,9 @@
--- units_by_month: what jobs consumed, by the month of their creation.
--- Grain: month of creation (UTC), iTwin, type and user. Groups do not overlap: summed over any of them, every total is
---   the total of all jobs.
--- Counts: the newest units of every job, once; jobs that are open or vanished too. Estimates (estimatedUnits) and
---   consumption (processingUnits) are never added. A restatement replaces the value before it.
--- Leaves out: nothing; what has no value adds nothing to a total, and the coverage beside it says how many have one of
---   the finished jobs that should. A job that ended without having started should have no run. Units per run hour are
---   of the finished jobs that have both units of that kind and a run, over the hours of the same jobs.
+-- units_by_month: What jobs consumed, each job once with its newest value, by the month of creation; open and vanished
+--   jobs too. A restatement replaces the value before it. Jobs without a value add nothing: the coverage says how many
+--   of the finished ones have one. Estimates and consumption stand apart. Groups do not overlap: summed over any of
+--   them, the totals are those of all jobs. Leaves out nothing. One row per month of creation, iTwin, type and user.
+--   Key: month, itwin_id, type, user_id.
+-- (From the declaration; written by: python -m tests.docs_ledger --write)
 WITH accounts AS (
     SELECT
         created_month AS month,
