@@ -1,4 +1,4 @@
-"""Twelve that publish, export and replay at once, threads and processes: they wait for each other, and all end well."""
+"""Many that publish, export and replay at once, threads and processes: they wait for each other, and all end well."""
 
 from __future__ import annotations
 
@@ -59,16 +59,38 @@ def asked(data: str) -> int:
     return rows("select count(*) as n from jobs", data)["n"].to_pylist()[0]
 
 
-WORK: Final[list[Callable[[str], int]]] = [publish_views, publish_tables, export_to_one_place, make_all_again] * 3
+WORK: Final[list[Callable[[str], int]]] = [publish_views, publish_tables, export_to_one_place, make_all_again]
 
 
 def test_whoever_publishes_waits_for_the_others(data: Path) -> None:
     before = contents(data)
+    with ThreadPoolExecutor(8) as threads, ProcessPoolExecutor(4, mp_context=forks()) as processes:
+        work = [((processes, threads, threads)[place % 3], do) for place, do in enumerate(WORK * 3)]
+        done = [pool.submit(do, str(data)) for pool, do in work]
+        assert [one.result() for one in done] == [20] * 12
+    judge(data, before)
+
+
+@pytest.mark.soak
+def test_twenty_processes_that_publish_at_once_wait_for_each_other(data: Path) -> None:
+    before = contents(data)
+    context = forks()
+    together = context.Barrier(20)
+    with ProcessPoolExecutor(20, mp_context=context, initializer=together.wait, initargs=(120,)) as processes:
+        done = [processes.submit(do, str(data)) for do in WORK * 5]
+        assert [one.result() for one in done] == [20] * 20
+    judge(data, before)
+
+
+def forks() -> Any:
+    """Processes that have imported all this before they begin."""
     context: Any = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    with ThreadPoolExecutor(8) as threads, ProcessPoolExecutor(4, mp_context=context) as processes:
-        done = [(processes if place % 3 == 0 else threads).submit(do, str(data)) for place, do in enumerate(WORK)]
-        assert [one.result() for one in done] == [20] * len(WORK)
+    return context
+
+
+def judge(data: Path, before: dict[str, Any]) -> None:
+    """Nothing is lost, and nothing is left over."""
     assert contents(data) == before
     assert [path for path in data.parent.rglob("*") if path.name.startswith(".") or path.suffix == ".tmp"] == []
     assert [path for name in ("staged", "journal", "scratch") for path in (data / name).glob("*")] == []
