@@ -5,6 +5,7 @@ one, `report_failed_months`, fails where a month failed, when all else is done. 
 event per table is what the UI needs and a step per table is what it does not. Asset keys are table names.
 """
 
+import functools
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 import pyarrow as pa
@@ -71,6 +72,30 @@ RAW_STEP = "walk_the_api"
 CORE_STEP = "flatten"
 LAST_STEP = "report_failed_months"
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class StepFailed(dg.Failure):
+    """Why a step failed, as the sentence that the UI shows first in red; `user_exception` is the error itself."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(description=explain(error))
+        self.user_exception = error
+
+
+def fails_in_words(step: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+    """Let whatever a step raises be StepFailed: Dagster shows other errors below its own words and their traceback."""
+
+    @functools.wraps(step)
+    def told(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        try:
+            yield from step(*args, **kwargs)
+        except Exception as error:
+            raise StepFailed(error) from error
+
+    return told
+
 
 class LedgerResource(dg.ConfigurableResource[Any], ABC):
     """What the assets work with: where the data lies, whom to ask, and how."""
@@ -111,6 +136,7 @@ def build_last_check() -> dg.AssetChecksDefinition:
     """The last step of a run: it fails, and says why, where a month failed in a step before it."""
 
     @dg.multi_asset_check(name=LAST_STEP, specs=[check_spec(EVERY_MONTH_CAME_THROUGH)])
+    @fails_in_words
     def last_check(context: dg.AssetCheckExecutionContext, ledger: LedgerResource) -> Iterator[dg.AssetCheckResult]:
         """Fails with the months of this run that failed, their reasons and what to do."""
         failed = failed_months(ledger.lake(), [context.run.run_id])
@@ -204,6 +230,7 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
+    @fails_in_words
     def raw(
         context: dg.AssetExecutionContext, config: WalkConfig, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
@@ -237,6 +264,7 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
         partitions_def=months,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
+    @fails_in_words
     def core(
         context: dg.AssetExecutionContext, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
@@ -276,6 +304,7 @@ def _mart_assets(known: Contract) -> dg.AssetsDefinition:
             *(asset_spec(mart.table, mart_digest(mart), mart.reads) for mart in MARTS),
         ],
     )
+    @fails_in_words
     def marts(context: dg.AssetExecutionContext, ledger: LedgerResource) -> Iterator[dg.MaterializeResult[Any]]:
         """Makes the marts whose sources changed, and the data dictionary."""
         lake = ledger.lake()
@@ -303,6 +332,7 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
     )
 
     @dg.multi_asset(name="publish", specs=[spec], check_specs=[check_spec(AGREEMENT)])
+    @fails_in_words
     def published(
         context: dg.AssetExecutionContext, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:

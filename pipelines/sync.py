@@ -20,7 +20,7 @@ from pipelines.settings import Settings
 from warehouse.contract import contract
 from warehouse.engine import connection, run
 from warehouse.errors import Interrupted, WrongUsage
-from warehouse.explain import explain
+from warehouse.explain import explain, innermost
 from warehouse.failed_months import FailedMonth, MonthsFailed, failed_months, record
 from warehouse.lake import Lake
 from warehouse.marts.all import all_tables
@@ -138,7 +138,7 @@ class Ran:
 
     run_ids: list[str] = field(default_factory=list[str])
     failed: list[FailedMonth] = field(default_factory=list[FailedMonth])
-    errors: list[Exception] = field(default_factory=list[Exception])
+    errors: list[BaseException] = field(default_factory=list[BaseException])
 
     @property
     def token_refused(self) -> bool:
@@ -209,11 +209,13 @@ def _run_stretch(
         )
     except dg.DagsterExecutionInterruptedError:
         raise Interrupted("Interrupted. What had landed is kept; run again to go on.") from None
-    except MonthsFailed as error:
-        ran.add(error.failed)
-    except Exception as error:  # noqa: BLE001 - it is this stretch's alone: the others run, and it is raised last
-        ran.errors.append(error)
-        ran.add(failed_months(lake, [run_id]))
+    except Exception as raised:  # noqa: BLE001 - it is this stretch's alone: the others run, and it is raised last
+        error = innermost(raised)
+        if isinstance(error, MonthsFailed):
+            ran.add(error.failed)
+        else:
+            ran.errors.append(error)
+            ran.add(failed_months(lake, [run_id]))
 
 
 def _downstream_keys() -> list[dg.AssetKey]:

@@ -149,7 +149,7 @@ SENTENCES: Final = (
 
 def explain(error: BaseException) -> str:
     """Return what happened, to which file, and what to do. No secret is in it."""
-    error = _innermost(error)
+    error = innermost(error)
     if isinstance(error, JobledgerError):
         return redacted(str(error))
     sentence = _sentence_of(error)
@@ -169,10 +169,10 @@ def redacted(text: str) -> str:
     return SECRET_TEXT.sub(REDACTED, text)
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """The error that a step raised, from under what Dagster puts around it."""
+def innermost(error: BaseException) -> BaseException:
+    """Return the error that a step raised, from under what is put around it for Dagster."""
     inner = getattr(error, "user_exception", None)
-    return _innermost(inner) if isinstance(inner, BaseException) else error
+    return innermost(inner) if isinstance(inner, BaseException) else error
 
 
 def _sentence_of(error: BaseException) -> Sentence | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,13 @@ mutation Launch($parameters: ExecutionParams!) {
 """
 STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 CHROMIUM = shutil.which("chromium")
+NEEDS_BROWSER = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="needs Chromium (Debian: apt-get install chromium)"
+)
+SCREENSHOTS = os.environ.get("UI_SCREENSHOTS")
+"""A folder in which screenshots are kept; without it they lie where pytest keeps the files of a test."""
+
+LAPTOP = "1366,768"
 
 
 def free_port() -> int:
@@ -99,9 +107,9 @@ def processes_of(home: Path) -> set[int]:
     return found
 
 
-def test_a_run_launched_over_graphql_succeeds_and_lands_its_months(ui: Ui) -> None:
-    url, home = ui.url, ui.home
-    tags = [{"key": key, "value": value} for key, value in range_tags("2026-02", "2026-03").items()]
+def run_of_months(url: str, first: str, last: str) -> tuple[str, str]:
+    """Launch the job on months as a person would, and wait for its end: the run's id and how it ended."""
+    tags = [{"key": key, "value": value} for key, value in range_tags(first, last).items()]
     selector = {"repositoryLocationName": "jobledger", "repositoryName": "__repository__", "pipelineName": "sync"}
     parameters = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}, "runConfigData": "{}"}
     launched = graphql(url, LAUNCH, parameters=parameters)["launchRun"]
@@ -113,27 +121,53 @@ def test_a_run_launched_over_graphql_succeeds_and_lands_its_months(ui: Ui) -> No
         word: str = graphql(url, STATUS, id=run_id)["runOrError"]["status"]
         return word if word in ended else None
 
-    assert until(status, 90, "the run to end") == "SUCCESS"
-    assert (home / "data" / "history.duckdb").exists()
-    assert (home / "data" / "dagster" / "running" / f"{run_id}.lock").exists()
-    months = sorted(folder.name for folder in (home / "data" / "lake" / "jobs").iterdir())
-    assert months == ["created_month=2026-02", "created_month=2026-03"]
+    return run_id, until(status, 90, "the run to end")
 
 
-@pytest.mark.skipif(
-    CHROMIUM is None and not os.environ.get("CI"), reason="needs Chromium (Debian: apt-get install chromium)"
-)
-def test_a_person_sees_the_assets_in_their_groups(ui: Ui, tmp_path: Path) -> None:
-    url = ui.url
+def look(url: str, profile: Path, *how: str) -> str:
+    """Open a page in a browser as large as a laptop's; what it printed."""
     assert CHROMIUM is not None, "CI installs Chromium"
     command = [
         *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-        *(f"--user-data-dir={tmp_path}", "--virtual-time-budget=20000", "--dump-dom", f"{url}/asset-groups"),
+        *(f"--user-data-dir={profile}", f"--window-size={LAPTOP}", "--virtual-time-budget=20000", *how, url),
     ]
-    page = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+
+
+def test_a_run_launched_over_graphql_succeeds_and_lands_its_months(ui: Ui) -> None:
+    run_id, ended = run_of_months(ui.url, "2026-02", "2026-03")
+    assert ended == "SUCCESS"
+    data = ui.home / "data"
+    assert (data / "history.duckdb").exists()
+    assert (data / "dagster" / "running" / f"{run_id}.lock").exists()
+    months = sorted(folder.name for folder in (data / "lake" / "jobs").iterdir())
+    assert months == ["created_month=2026-02", "created_month=2026-03"]
+
+
+@NEEDS_BROWSER
+def test_a_person_sees_the_assets_in_their_groups(ui: Ui, tmp_path: Path) -> None:
+    page = look(f"{ui.url}/asset-groups", tmp_path, "--dump-dom")
     for group in ("raw", "core", "specifications", "quality", "marts", "published"):
         assert group in page
+
+
+@NEEDS_BROWSER
+def test_a_person_sees_in_red_which_month_of_three_is_bad_why_and_what_to_do(ui: Ui, tmp_path: Path) -> None:
+    in_the_way = ui.home / "data" / "scratch" / "2026-02"
+    in_the_way.write_text("in the way")
+    run_id, ended = run_of_months(ui.url, "2026-01", "2026-03")
+    in_the_way.unlink()
+    assert ended == "FAILURE"
+    shot = Path(SCREENSHOTS or tmp_path).absolute() / "one_bad_month_of_three.png"
+    look(f"{ui.url}/runs/{run_id}", tmp_path / "profile", f"--screenshot={shot}")
+    assert shot.stat().st_size > 50_000  # an empty page takes less
+    page = unescape(look(f"{ui.url}/runs/{run_id}", tmp_path / "profile", "--dump-dom"))
+    why = f"2026-02: Something of that name is there already: {in_the_way}. Move it away, or name another place."
+    red = f"StepFailed: 1 month failed; all other months are done.\n{why}\n"
+    for row in ("STEP_FAILURE", "RUN_FAILURE"):
+        assert red in page.rpartition(row)[2].split("_EVENT")[0], f"{row} does not say why"
+        assert row in page
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
