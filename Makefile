@@ -32,7 +32,7 @@ bench: $(BENCH_READY) ## the benchmarks, beside what a reader knows
 	@$(BIN)/python -m tests.bench
 
 soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server
-	@$(BIN)/python -m pytest -m soak -s tests/faults
+	@$(BIN)/python -m pytest -m soak -n 2 --dist worksteal -rP tests/faults
 
 clean: ## remove .venv and caches, never data
 	@rm -rf $(VENV) .older .pytest_cache .ruff_cache .hypothesis
