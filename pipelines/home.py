@@ -29,6 +29,10 @@ RUNNING: Final = "running"
 SECONDS_TO_LOCK: Final = 60.0
 """What a run may take from its start until it holds its lock."""
 
+EVENTS_AT_ONCE: Final = "DAGSTER_EVENT_BATCH_SIZE"
+EVENTS: Final = "100"
+"""How many events that Dagster makes together are stored together."""
+
 EARLIER: Final = ("cd925c2fe8707f2eedb37178c7056a6430310e045702f97792455941b38f6f55",)
 """SHA-256 of each `dagster.yaml` that an earlier release shipped: one that nobody changed is brought up to date."""
 
@@ -54,11 +58,28 @@ def home_of(settings: Settings) -> Path:
 def instance(settings: Settings) -> Generator[dg.DagsterInstance]:
     """Open the instance, whose databases are made one process at a time, and end the runs that are dead."""
     home = home_of(settings)
-    with exclusive(home, "instance"):
-        found = dg.DagsterInstance.from_config(str(home))
-        end_dead_runs(found, settings)
-    with found:
-        yield found
+    with as_home(home):
+        with exclusive(home, "instance"):
+            found = dg.DagsterInstance.from_config(str(home))
+            end_dead_runs(found, settings)
+        with found:
+            yield found
+
+
+@contextmanager
+def as_home(home: Path) -> Generator[None]:
+    """Let this process have a DAGSTER_HOME for a while: `dagster.yaml` names its databases by it."""
+    before = {name: os.environ.get(name) for name in ("DAGSTER_HOME", EVENTS_AT_ONCE)}
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ.setdefault(EVENTS_AT_ONCE, EVENTS)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def hold(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -20,7 +20,7 @@ from typing import Final
 from dotenv import load_dotenv
 
 from pipelines.exits import Exit, run_as_program
-from pipelines.home import home_of, instance
+from pipelines.home import EVENTS, EVENTS_AT_ONCE, home_of, instance
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import Settings, read_settings
 from pipelines.trial import DATA as SANDBOX_DATA
@@ -54,6 +54,7 @@ def show(settings: Settings) -> Exit:
     ):  # makes the databases, and ends dead runs, before the first process of the UI asks for them
         home = home_of(settings)
     environment = {**os.environ, "JOBLEDGER_DATA": str(settings.data), "DAGSTER_HOME": str(home)}
+    environment.setdefault(EVENTS_AT_ONCE, EVENTS)
     print(f"http://{HOST}:{PORT}  (Ctrl-C ends it; launched runs stay queued without it)", file=sys.stderr)
     dagster = str(Path(sys.executable).with_name("dagster"))
     command = [dagster, "dev", "-w", "workspace.yaml", "-h", HOST, "-p", PORT]
