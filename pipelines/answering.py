@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-import pyarrow as pa
 from rich.console import Console
 
-from assets.replay import replay
 from pipelines.console import console, err
 from pipelines.rows import grid, write
 from pipelines.settings import Settings
@@ -25,6 +23,15 @@ from warehouse.lake import Lake
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.sql import statement
 
+STATUS: Final = {
+    "walks": "Walks: months by completeness, newest first",
+    "coverage": "Jobs by type: how many are known to the last detail",
+    "open_by_age": "Open jobs by age",
+    "rejects": "Rejected records by reason",
+    "drift": "Contract drift: what differs from the contract",
+}
+"""The statements of `status`, each with its title."""
+
 
 def answer(data: Path, text: str, form: str, out: BinaryIO) -> None:
     """Write the answer to a query in one of the formats."""
@@ -36,14 +43,8 @@ def show_status(settings: Settings) -> None:
     page = console(sys.stdout)
     lake, place = Lake(settings.data), query.existing_door(settings.data)
     page.print(f"Ledger: {place}")
-    for title, name in (
-        ("Walks: months by completeness, newest first", "walks"),
-        ("Jobs by type: how many are known to the last detail", "coverage"),
-        ("Open jobs by age", "open_by_age"),
-        ("Rejected records by reason", "rejects"),
-        ("Contract drift: what differs from the contract", "drift"),
-    ):
-        rows = query.rows(statement(f"status/{name}"), settings.data)
+    answers = query.answers([statement(f"status/{name}") for name in STATUS], settings.data)
+    for title, rows in zip(STATUS.values(), answers, strict=True):
         page.print()
         page.print(grid(rows, title) if rows.num_rows else f"{title}: none")
     page.print()
@@ -56,12 +57,18 @@ def _show_failed_months(lake: Lake, page: Console) -> None:
     if not failed:
         page.print(f"{title}: none")
         return
+    import pyarrow as pa
+
     shown = [{"month": row.month, "step": row.step, "since": row.at, "reason": row.reason} for row in failed]
     page.print(grid(pa.Table.from_pylist(shown), title))
 
 
 def replay_and_tell(settings: Settings) -> None:
     """Makes every table anew from the raw ones, opens the door for SQL, and prints what changed in each."""
+    import pyarrow as pa
+
+    from assets.replay import replay
+
     lake, known = Lake(settings.data), contract()
     if not lake.root.exists():
         raise WrongUsage(f"There is no ledger in {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")

@@ -11,31 +11,33 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO, TextIOWrapper
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute
-import pyarrow.csv
-import pyarrow.parquet as pq
 from rich.table import Table as Grid
 from rich.text import Text
 
 from pipelines.console import console
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 FORMATS: Final = ("table", "csv", "json", "ndjson", "parquet")
 
-_compute: Any = pyarrow.compute  # its functions are made at import, out of the type checker's sight
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
 def write(rows: pa.Table, form: str, out: BinaryIO) -> None:
     """Write rows to a stream of bytes in one of FORMATS."""
     if form == "parquet":
+        import pyarrow.parquet as pq
+
         buffer = BytesIO()  # a pipe cannot say where it stands, which Parquet asks
         pq.write_table(rows, buffer)
         out.write(buffer.getvalue())
     elif form == "csv":
+        import pyarrow.csv
+
         pyarrow.csv.write_csv(_flat(rows), out)
     elif form == "json":
         lines = list(_objects(rows))
@@ -51,6 +53,8 @@ def write(rows: pa.Table, form: str, out: BinaryIO) -> None:
 
 def grid(rows: pa.Table, title: str | None = None) -> Grid:
     """Return rows as a table for people, a line each: what would steer a terminal is shown escaped."""
+    import pyarrow as pa
+
     table = Grid(title=title and Text(title), title_justify="left", show_edge=False, header_style="bold")
     for field in rows.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
@@ -61,6 +65,12 @@ def grid(rows: pa.Table, title: str | None = None) -> Grid:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
+    """The values of a column. Times are UTC; pyarrow would import pandas to say so of each."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(column.type) and column.type.tz == "UTC":
+        times = column.cast(pa.timestamp(column.type.unit)).to_pylist()
+        return [None if value is None else value.replace(tzinfo=UTC) for value in times]
     return column.to_pylist(maps_as_pydicts="lossy")
 
 
@@ -74,13 +84,19 @@ def _objects(rows: pa.Table) -> Iterator[bytes]:
 
 def _flat(rows: pa.Table) -> pa.Table:
     """The rows as csv can hold them: what is nested as JSON text, NaN and infinity as null."""
+    import pyarrow as pa
+
     return pa.Table.from_arrays([_flat_column(column) for column in rows.columns], names=rows.column_names)
 
 
 def _flat_column(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array[Any]:
+    import pyarrow as pa
+    import pyarrow.compute
+
+    compute: Any = pyarrow.compute  # its functions are made at import, out of the type checker's sight
     kind = column.type
     if pa.types.is_floating(kind):
-        return _compute.if_else(_compute.is_finite(column), column, pa.scalar(None, kind))
+        return compute.if_else(compute.is_finite(column), column, pa.scalar(None, kind))
     if pa.types.is_nested(kind):
         return pa.array([None if value is None else _json.encode(_plain(value)).decode() for value in _values(column)])
     if pa.types.is_binary(kind) or pa.types.is_interval(kind) or pa.types.is_duration(kind):

@@ -7,21 +7,13 @@ What the tables are stands in `tables.py` and, for the marts, in the modules of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Literal
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ColumnType = Literal["VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMPTZ", "VARCHAR[]"]
 Group = Literal["raw", "core", "specifications", "quality", "marts", "published"]
-
-ARROW_TYPES: Final[dict[ColumnType, pa.DataType]] = {
-    "VARCHAR": pa.string(),
-    "BIGINT": pa.int64(),
-    "DOUBLE": pa.float64(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
-    "VARCHAR[]": pa.list_(pa.string()),
-}
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,17 @@ class Table:
     @property
     def arrow_schema(self) -> pa.Schema:
         """The schema of its Parquet files."""
-        return pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in self.columns])
+        import pyarrow as pa
+
+        types: dict[ColumnType, pa.DataType] = {
+            "VARCHAR": pa.string(),
+            "BIGINT": pa.int64(),
+            "DOUBLE": pa.float64(),
+            "BOOLEAN": pa.bool_(),
+            "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+            "VARCHAR[]": pa.list_(pa.string()),
+        }
+        return pa.schema([pa.field(column.name, types[column.type]) for column in self.columns])
 
     @property
     def typed_select(self) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Final
 
 from warehouse.contract import Contract, typed_table
 from warehouse.declaration import Column, Table
 from warehouse.lake import Lake
 from warehouse.tables import data_dictionary_declaration, dictionary_column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ENVELOPE_COLUMNS: Final = {
     "job_id": "id",
@@ -30,6 +31,8 @@ _ENVELOPE_COLUMNS: Final = {
 
 def data_dictionary(tables: Iterable[Table], known: Contract) -> pa.Table:
     """The rows of `data_dictionary` for these tables."""
+    import pyarrow as pa
+
     api_fields = _api_fields(known)
     rows = [
         _row(table, position, column, api_fields.get((table.name, column.name), {}), known)

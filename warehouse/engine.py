@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import duckdb
-import pyarrow as pa
 
 from warehouse.paths import pattern, plain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 
@@ -133,8 +135,7 @@ def run(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | No
 def arrow(con: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
     """The rows of a query as an Arrow table, under DuckDB 1.5 and 2.0 alike; as to memory, like `run`."""
     table = _with_enough_memory(con, lambda: con.sql(sql, params=dict(parameters or {})).to_arrow_table())
-    assert isinstance(table, pa.Table)
-    return table
+    return cast("pa.Table", table)
 
 
 def load(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

@@ -14,11 +14,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from warehouse import journal, locks
 from warehouse.declaration import Table
@@ -27,6 +25,10 @@ from warehouse.files import make_folder
 from warehouse.months import MONTH
 from warehouse.paths import pattern, plain
 from warehouse.release import is_signed, signature
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 T = TypeVar("T")
 
@@ -102,14 +104,14 @@ class Lake:
 
     def row_count(self, table: Table) -> int:
         """The rows of all files of a table, as their footers tell."""
-        return sum(int(pq.read_metadata(file).num_rows) for file in self.files(table))
+        return sum(int(_footer(file).num_rows) for file in self.files(table))
 
     def metadata(self, table: Table, month: str | None = None) -> dict[str, str]:
         """What was written into the footer of a table's file beside its rows; empty where there is no file."""
         place = self.path(table, month)
         if not place.exists():
             return {}
-        entries: dict[bytes, bytes] = pq.read_metadata(place).metadata or {}
+        entries: dict[bytes, bytes] = _footer(place).metadata or {}
         pairs = ((key.decode(), value.decode()) for key, value in entries.items())
         return {key.removeprefix(METADATA_PREFIX): value for key, value in pairs if key.startswith(METADATA_PREFIX)}
 
@@ -210,6 +212,8 @@ class Staging:
 
     def write(self, table: Table, month: str | None, rows: pa.Table, metadata: Mapping[str, str] | None = None) -> None:
         """Stage Arrow rows, whose columns must be the table's by name; raise KeyError or ValueError if they are not."""
+        import pyarrow.parquet as pq
+
         staged = self.reserve(table, month)
         schema = table.arrow_schema.with_metadata(footer(metadata or {}))
         pq.write_table(
@@ -283,6 +287,12 @@ def parquet_files(files: Iterable[Path]) -> str:
 def footer(metadata: Mapping[str, str]) -> dict[str, str]:
     """Metadata with the prefix that it carries in a Parquet footer."""
     return {METADATA_PREFIX + key: value for key, value in metadata.items()}
+
+
+def _footer(file: Path) -> pq.FileMetaData:
+    import pyarrow.parquet as pq  # it brings NumPy: who asks for `--help` need not wait for that
+
+    return pq.read_metadata(file)
 
 
 def _covers(name: str, table: Table, month: str | None) -> bool:

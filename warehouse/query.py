@@ -12,13 +12,12 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import duckdb
-import pyarrow as pa
 
 from warehouse.catalog import door, is_duckdb
 from warehouse.engine import MEMORY_LIMIT, MEMORY_SETTING, locked_connection
@@ -27,6 +26,7 @@ from warehouse.lake import Lake
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _FIRST_WORD: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w+|\(|)", re.DOTALL)
 _WARNINGS: Final = threading.Lock()
@@ -42,11 +42,19 @@ def rows(text: str, data: str | Path | None = None, params: Mapping[str, Any] | 
     The ledger is the one in `data`, else in JOBLEDGER_DATA, else in `./data`. Times are UTC, durations seconds. Raises
     WrongUsage if there is no ledger, or for what is no query or does not work.
     """
+    return answers([text], data, params)[0]
+
+
+def answers(
+    texts: Sequence[str], data: str | Path | None = None, params: Mapping[str, Any] | None = None
+) -> list[pa.Table]:
+    """Return the answers to queries that see the same ledger, one after the other; for the rest as `rows`."""
     folder = Path(data or os.environ.get("JOBLEDGER_DATA") or "data").expanduser()
     lake, file = Lake(folder), existing_door(folder)
     try:
-        _refuse_other_than_a_query(text)
-        return lake.undisturbed(partial(_answer, text, lake, file, params))
+        for text in texts:
+            _refuse_other_than_a_query(text)
+        return lake.undisturbed(partial(_answer, texts, lake, file, params))
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.PermissionException as error:
@@ -92,17 +100,17 @@ def _refuse_other_than_a_query(text: str) -> None:
         raise WrongUsage(f"{word} is no query: what may be asked begins with SELECT, FROM, WITH, PIVOT or DESCRIBE.")
 
 
-def _answer(text: str, lake: Lake, file: Path, params: Mapping[str, Any] | None) -> pa.Table:
-    """Execute a query; if the usual limit on memory is too small for it, again with all that DuckDB takes by itself."""
+def _answer(texts: Sequence[str], lake: Lake, file: Path, params: Mapping[str, Any] | None) -> list[pa.Table]:
+    """Execute queries; where the usual limit on memory is too small, again with all that DuckDB takes by itself."""
     folders = [lake.root, lake.data.resolve() / "lake"]
     try:
         with locked_connection(file, folders, memory=MEMORY_LIMIT) as con:
-            return _named(con, text, params)
+            return [_named(con, text, params) for text in texts]
     except duckdb.OutOfMemoryException:
         if os.environ.get(MEMORY_SETTING):
             raise
     with locked_connection(file, folders, memory=None) as con:
-        return _named(con, text, params)
+        return [_named(con, text, params) for text in texts]
 
 
 def _named(con: duckdb.DuckDBPyConnection, text: str, params: Mapping[str, Any] | None) -> pa.Table:
@@ -110,6 +118,4 @@ def _named(con: duckdb.DuckDBPyConnection, text: str, params: Mapping[str, Any] 
     result = con.execute(text, dict(params or {}))
     with _WARNINGS, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
-        table = result.to_arrow_table()
-    assert isinstance(table, pa.Table)
-    return table
+        return cast("pa.Table", result.to_arrow_table())
