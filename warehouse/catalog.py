@@ -6,7 +6,7 @@ It is built beside its place and renamed over it, so an analyst's open connectio
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,6 +24,9 @@ PUBLISH: Final = "publish"
 EXPORT: Final = "export"
 """The locks on the door, and on making a file to carry away: one publisher at a time."""
 
+MADE_FROM: Final = "made_from"
+"""A macro of the door that tells the digest of its views."""
+
 
 def door(data: Path) -> Path:
     """Where the file for SQL lies."""
@@ -39,12 +42,14 @@ def is_duckdb(file: Path) -> bool:
 def publish(lake: Lake, tables: Sequence[Table], how: Publish) -> Path:
     """Build the door over the lake: with views on its files, or with the data inside ('tables').
 
-    Views name the lake by its absolute path. The storage version is one that DuckDB 1.5 opens.
+    Views name the lake by its absolute path, and see files that come later: a door of the same views stays. The storage
+    version is one that DuckDB 1.5 opens.
     """
     place = door(lake.data)
     with lake.exclusive(PUBLISH) as staging:
-        _build(lake, tables, how, staging.reserve_place(place))
-        staging.commit()
+        if how == "tables" or _made_from(place) != _digest(lake, tables):
+            _build(lake, tables, how, staging.reserve_place(place))
+            staging.commit()
     return place
 
 
@@ -74,8 +79,13 @@ def _write(lake: Lake, tables: Sequence[Table], how: Publish, file: Path) -> Non
     _remove_database(file)
     with connection() as con:
         run(con, f"ATTACH {quote(str(file))} AS door (STORAGE_VERSION {quote(STORAGE_VERSION)})")
+        run(con, "BEGIN")
         for table in tables:
-            _put(con, lake, table, how)
+            for text in _statements(lake, table, how):
+                run(con, text)
+        if how == "views":
+            run(con, f"CREATE MACRO door.{MADE_FROM}() AS {quote(_digest(lake, tables))}")
+        run(con, "COMMIT")
         run(con, "DETACH door")
 
 
@@ -84,12 +94,28 @@ def _remove_database(file: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _put(con: duckdb.DuckDBPyConnection, lake: Lake, table: Table, how: Publish) -> None:
+def _statements(lake: Lake, table: Table, how: Publish) -> Iterator[str]:
+    """What makes a table of the door, with its comments."""
     kind = "VIEW" if how == "views" else "TABLE"
-    run(con, f"CREATE {kind} door.{table.name} AS SELECT {table.typed_select} FROM {_source(lake, table)}")
-    run(con, f"COMMENT ON {kind} door.{table.name} IS {quote(table.comment)}")
+    yield f"CREATE {kind} door.{table.name} AS SELECT {table.typed_select} FROM {_source(lake, table)}"
+    yield f"COMMENT ON {kind} door.{table.name} IS {quote(table.comment)}"
     for column in table.columns:
-        run(con, f'COMMENT ON COLUMN door.{table.name}."{column.name}" IS {quote(column.comment)}')
+        yield f'COMMENT ON COLUMN door.{table.name}."{column.name}" IS {quote(column.comment)}'
+
+
+def _digest(lake: Lake, tables: Sequence[Table]) -> str:
+    """What changes with the door's views."""
+    texts = (text for table in tables for text in _statements(lake, table, "views"))
+    return hashlib.md5("\0".join((STORAGE_VERSION, *texts)).encode(), usedforsecurity=False).hexdigest()
+
+
+def _made_from(place: Path) -> str:
+    """The digest of the views that a door has; empty if it has none, or cannot be read: it is built anew then."""
+    try:
+        with connection(place, read_only=True) as con:
+            return str(run(con, f"SELECT {MADE_FROM}()")[0][0])
+    except duckdb.Error:
+        return ""
 
 
 def _source(lake: Lake, table: Table) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from warehouse.catalog import Publish, door, publish
 from warehouse.contract import contract
+from warehouse.declaration import Table
 from warehouse.errors import WrongUsage
 from warehouse.lake import Lake
 from warehouse.marts.all import all_tables
@@ -77,6 +79,31 @@ def test_the_door_opens_on_months_that_an_older_release_flattened(tmp_path: Path
         frame = sql("select job_id, type from jobs order by 1", data=tmp_path)
         assert frame.job_id.tolist() == ["job of 2026-01", "job of 2026-02"]
         assert frame.type.isna().tolist() == [True, False]
+
+
+def test_a_door_of_the_same_views_stays_and_any_other_is_built_anew(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    keep_job(lake, "2026-01")
+    place = publish(lake, TABLES, "views")
+
+    def is_built_anew(tables: Sequence[Table] = TABLES, how: Publish = "views") -> bool:
+        before = place.stat().st_ino
+        publish(lake, tables, how)
+        count = sql("select count(*) as n from jobs", data=tmp_path).n.tolist()
+        return place.stat().st_ino != before and count == [len(lake.months(JOBS))]
+
+    assert not is_built_anew()
+    keep_job(lake, "2026-02")
+    assert not is_built_anew()
+    other = [replace(table, meaning="Something else.") if table is JOBS else table for table in TABLES]
+    assert is_built_anew(other)
+    assert is_built_anew()
+    for content in (b"", b"no DuckDB file", place.read_bytes()[:20_000]):
+        place.write_bytes(content)
+        assert is_built_anew()
+    assert is_built_anew(how="tables")
+    assert is_built_anew(how="tables")
+    assert is_built_anew()
 
 
 def test_an_analyst_s_transaction_keeps_the_file_it_was_opened_on(tmp_path: Path) -> None:
