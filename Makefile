@@ -39,8 +39,8 @@ check: $(READY) ## format, lint and types
 bench: $(BENCH_READY) ## the benchmarks, beside what a reader knows
 	@$(BIN)/python -m tests.bench
 
-soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server
-	@$(BIN)/python -m pytest -m soak -n 2 --dist worksteal -rP tests/faults
+soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server, 2,000 random histories (SOAK_HISTORIES), more worlds
+	@$(BIN)/python -m pytest -m soak -n 2 --dist worksteal -rP tests/faults tests/assets tests/warehouse
 
 clean: ## remove .venv and caches, never data
 	@rm -rf $(VENV) .older .pytest_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from scipy.stats import t as student_t
 
 from tests.warehouse.mart_ledger import ledger, rows
 from tests.warehouse.mart_worlds import Row, grouped, job, world
@@ -17,6 +18,7 @@ from warehouse.marts.forecast import FORECAST_MARTS
 
 UNITS_BY_DAY, UNIT_FORECAST = FORECAST_MARTS
 DAY = timedelta(days=1)
+ENDS = ("low_units", "high_units")
 ESTIMATED, PROCESSING = "estimatedUnits", "processingUnits"
 
 
@@ -102,6 +104,13 @@ def itwins(jobs: Sequence[Row], cut: Cut) -> set[str]:
     return {"all"} | {row["itwin_id"] for row in jobs if since <= row["created_at"] < cut.until}
 
 
+def margin_of(known_variance: float, variances: Sequence[tuple[float, int]]) -> float:
+    """How far 80 % lie from the sum of independent parts: by Student's t, with Welch's and Satterthwaite's freedom."""
+    variance = known_variance + sum(part for part, _ in variances)
+    squares = sum(part**2 / freedom for part, freedom in variances if freedom)
+    return student_t.ppf(0.9, variance**2 / squares if squares else math.inf) * math.sqrt(variance)
+
+
 class Cut:
     """What is known of all jobs at one moment of one month."""
 
@@ -154,10 +163,10 @@ class Cut:
         for number in range((self.end - self.whole).days):
             yield (self.whole + number * DAY).weekday(), 1 - gone if number == 0 else 1.0
 
-    def to_come(self, members: Sequence[Row]) -> tuple[float, float]:
-        """Expected units of the days that are left, and their variance."""
+    def to_come(self, members: Sequence[Row]) -> tuple[float, list[tuple[float, int]]]:
+        """Expected units of the days that are left, and the variance of each weekday with its degrees of freedom."""
         if self.history < 7:
-            return math.nan, math.nan
+            return math.nan, []
         by_day = grouped(members, lambda row: row["created_at"].date())
         days = [(self.whole - number * DAY).date() for number in range(1, self.history + 1)]
         spent: dict[int, list[float]] = {}
@@ -168,10 +177,11 @@ class Cut:
         for weekday, share in self.left():
             weights[weekday] += share
         units = sum(weight * sum(spent[weekday]) / len(spent[weekday]) for weekday, weight in weights.items())
-        variance = sum(
-            (weight + weight**2 / len(spent[weekday])) * spread(spent[weekday]) for weekday, weight in weights.items()
-        )
-        return units, variance
+        variances = [
+            ((weight + weight**2 / len(spent[weekday])) * spread(spent[weekday]), len(spent[weekday]) - 1)
+            for weekday, weight in weights.items()
+        ]
+        return units, variances
 
     def row(self, itwin_id: str) -> Row:
         members = [row for row in self.jobs if itwin_id in ("all", row["itwin_id"])]
@@ -179,8 +189,8 @@ class Cut:
         month = [row for row in until_now if row["created_at"] >= self.start]
         finished = [row for row in month if self.finished(row)]
         so_far, waiting, variance = self.expected(month)
-        remaining, days_variance = self.to_come(until_now)
-        margin = 1.2816 * math.sqrt(days_variance + variance) if self.history >= 14 else math.nan
+        remaining, of_days = self.to_come(until_now)
+        margin = margin_of(variance, of_days) if self.history >= 14 else math.nan
         last = [row for row in until_now if month_start(self.start, -1) <= row["created_at"] < self.start]
         gone = (self.at - self.start) / DAY
         rate = so_far * (self.end - self.start).days / gone if gone else math.nan
@@ -247,14 +257,19 @@ def forecast(jobs: Sequence[Row], as_of: datetime | None) -> list[Row]:
 
 
 def assert_alike(found: Sequence[Row], expected: Sequence[Row]) -> None:
-    """All rows and columns are alike; units to a few millionths, as they are rounded to one."""
+    """All rows and columns are alike; units to a few millionths, as they are rounded to one.
+
+    The ends of intervals have Student's t to six digits.
+    """
     key = UNIT_FORECAST.table.key
     ordered = sorted(expected, key=lambda row: [(row[name] is not None, row[name]) for name in key])
     assert [[row[name] for name in key] for row in found] == [[row[name] for name in key] for row in ordered]
     for left, right in zip(found, ordered, strict=True):
         assert list(left) == list(right)
         wanted = {
-            name: pytest.approx(value, rel=1e-9, abs=3e-6) if isinstance(value, float) else value
+            name: pytest.approx(value, rel=1e-6 if name in ENDS else 1e-9, abs=1e-4 if name in ENDS else 3e-6)
+            if isinstance(value, float)
+            else value
             for name, value in right.items()
         }
         assert left == wanted

@@ -48,7 +48,9 @@ UNIT_FORECAST: Final = Table(
     "units alone: the one that most jobs with units carry of those created in the eight weeks before as_of. A backtest "
     "takes units as they are known today, of the jobs that had ended by its day. Leaves out jobs created after the day "
     "of as_of, iTwins without jobs in those weeks, and backtests of the ledger's first two months (the month before "
-    "them is not whole). No rows before a complete walk, nor where no job has units.",
+    "them is not whole). No rows before a complete walk, nor where no job has units. The interval holds 80 % of the "
+    "months whose days are like those of the eight weeks before. Where whole months differ by a fifth, it holds 40 % "
+    "of them until backtests have widened it, and then 65 % early in the month and 85 % late.",
     grain="kind, month of creation, iTwin (or 'all') and day up to which jobs are counted",
     key=("kind", "month", "itwin_id", "day"),
     columns=(
@@ -80,8 +82,9 @@ UNIT_FORECAST: Final = Table(
         Column(
             "low_units",
             "DOUBLE",
-            "Lower end of the 80 % interval: 1.2816 standard deviations, or, where six or more backtests of months "
-            "before missed by more, as wide as held 80 % of them; null with under 14 days of history",
+            "Lower end of the 80 % interval, by Student's t from how days and jobs differ, or, where six or more "
+            "backtests of months before missed by more, as wide as held 80 % of them; null with under 14 days of "
+            "history",
             "units",
         ),
         Column("high_units", "DOUBLE", "Upper end of the 80 % interval; null where low_units is", "units"),

@@ -59,6 +59,17 @@ CREATE OR REPLACE MACRO median_low(ordered) AS
 CREATE OR REPLACE MACRO median_high(ordered) AS
     CASE WHEN len(ordered) >= 20 THEN list_extract(ordered, len(ordered) + 1 - median_rank(len(ordered))) END;
 
+-- The 90 % point of Student's t with 1 or more degrees of freedom, which need not be whole: off by less than 1e-6.
+CREATE OR REPLACE MACRO student_t90(freedom) AS
+    1.28155157e0 + 0.84656217e0 / freedom + 0.57145593e0 / power(freedom, 2) + 0.25411399e0 / power(freedom, 3)
+    + 0.06632473e0 / power(freedom, 4) + 0.07707384e0 / power(freedom, 5) - 0.0313402e0 / power(freedom, 6)
+    + 0.01194178e0 / power(freedom, 7);
+
+-- How far from an estimate an interval reaches that holds 80 %, by the variance and what tells its degrees of freedom: the
+-- sum of the squares of its parts, each over its own (null or 0: they are as good as known).
+CREATE OR REPLACE MACRO margin80(variance, squares_by_freedom) AS
+    sqrt(variance) * student_t90(coalesce(power(variance, 2) / nullif(squares_by_freedom, 0), 1e9));
+
 -- The 97.5 % point of Student's t with 4 or more degrees of freedom, which need not be whole: off by less than 1e-8.
 CREATE OR REPLACE MACRO student_t(freedom) AS
     1.95996398e0 + 2.37227124e0 / freedom + 2.82249488e0 / power(freedom, 2) + 2.55602007e0 / power(freedom, 3)

@@ -1,9 +1,8 @@
 -- unit_forecast_months: what is expected at each cut of an iTwin's month, and what the month did cost.
 -- Grain: cut (until_day) and iTwin ('all' for all together).
 -- Counts: jobs created in the month by the cut, what was known of them, and last_month_units of the month before.
---   remaining_units is null with less than a week of history. margin is 1.2816 standard deviations of the month's
---   total (80 % of a normal distribution lie within), of the days to come and the open jobs; null with less than two
---   weeks of history. What the month did cost is null in the forecast. All is in units.
+--   remaining_units is null with less than a week of history. margin is how far 80 % lie from the month's total, by
+--   Student's t of the days to come and the open jobs; null with less than two weeks of history. What the month did cost is null in the forecast. All is in units.
 WITH sums_so_far AS (
     SELECT
         cuts.until_day,
@@ -73,7 +72,9 @@ SELECT
     CASE WHEN cuts.history_days >= 7 THEN coalesce(to_come.units, 0) END AS remaining_units,
     CASE
         WHEN cuts.history_days >= 14
-            THEN 1.2816 * sqrt(coalesce(to_come.variance, 0) + coalesce(so_far.open_variance, 0))
+            THEN margin80(
+                coalesce(to_come.variance, 0) + coalesce(so_far.open_variance, 0), to_come.squares_by_freedom
+            )
     END AS margin,
     units_of(coalesce(so_far.last_month_units, 0)) AS last_month_units,
     units_of(coalesce(so_far.known_units, 0)) * (cuts.next_first_day - cuts.first_day)

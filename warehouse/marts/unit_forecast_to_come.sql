@@ -2,7 +2,8 @@
 -- Grain: cut (until_day) and iTwin ('all' for all together) with a job in the eight weeks before.
 -- Counts: for each day that is to come (of a day that is not over, the part that is left), the mean of the same weekday
 --   over the eight weeks before. Days are independent, with the variance of their weekday, to which the error of its mean
---   is added; weekdays that were once alone have none. Units, and units squared.
+--   is added; weekdays that were once alone have none. Units, and units squared. A variance of a few days is not well known:
+--   squares_by_freedom add up each weekday's, squared, over its degrees of freedom, as Welch and Satterthwaite do.
 WITH days_before AS (
     SELECT until_day, unnest(numbers_between(full_until_day - history_days, full_until_day - 1)) AS day
     FROM unit_forecast_cuts
@@ -67,7 +68,8 @@ usual_weekdays AS (
         to_come.days * spent.units / before.times AS units,
         (to_come.days + to_come.days * to_come.days / before.times)
         * greatest(0, spent.squares - spent.units * spent.units / before.times)
-        / nullif(before.times - 1, 0) AS variance
+        / nullif(before.times - 1, 0) AS variance,
+        before.times - 1 AS freedom
     FROM spent_weekdays AS spent
     INNER JOIN weekdays_before AS before ON spent.until_day = before.until_day AND spent.weekday = before.weekday
     INNER JOIN weekdays_to_come AS to_come ON spent.until_day = to_come.until_day AND spent.weekday = to_come.weekday
@@ -77,6 +79,7 @@ SELECT
     until_day,
     itwin_id,
     sum(units ORDER BY weekday) AS units,
-    sum(variance ORDER BY weekday) AS variance
+    sum(variance ORDER BY weekday) AS variance,
+    sum(variance * variance / nullif(freedom, 0) ORDER BY weekday) AS squares_by_freedom
 FROM usual_weekdays
 GROUP BY until_day, itwin_id
