@@ -26,7 +26,7 @@ from warehouse.declaration import Table
 from warehouse.engine import arrow, load, month_connection, month_threads, run, side_by_side
 from warehouse.errors import Busy
 from warehouse.lake import Lake, Staging, copy_to, quote
-from warehouse.raw import raw_views
+from warehouse.raw import raw_texts, raw_views
 from warehouse.sql import run_macros, statement, statements
 from warehouse.tables import (
     CONTRACT_DRIFT,
@@ -423,7 +423,7 @@ def code_digest(known: Contract) -> str:
     tables = flattened_tables(known)
     parts = (
         str(PYTHON_REVISION),
-        statement("macros"),
+        *raw_texts(),
         *statements("flatten"),
         *_contract_macros(known),
         repr(_DUCKDB_JSON_TYPES),

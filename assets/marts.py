@@ -22,6 +22,7 @@ from warehouse.declaration import Table
 from warehouse.engine import connection, core_count, load, run, side_by_side
 from warehouse.lake import MARTS_LOCK, Lake, Staging, copy_to, parquet_source
 from warehouse.marts import Mart, mart_macros
+from warehouse.raw import RAW_TABLES, has_wrong_clock, raw_select, raw_texts
 from warehouse.sql import run_macros, statement
 from warehouse.tables import WALKS
 
@@ -72,6 +73,7 @@ def _stage_marts(
     staging.forget()
     with connection() as con:
         clock = as_of(con, lake)
+        run_macros(con)
         run_macros(con, mart_macros())
         _set_clock(con, "clock", clock)
         making = _Making(lake, tables)
@@ -91,7 +93,8 @@ def _stage_marts(
 def mart_digest(mart: Mart) -> str:
     """Return what changes with all that makes a mart, its sources and the time apart."""
     columns = f"{mart.table.typed_select} ORDER BY {mart.table.order}"
-    return _digest([mart_macros(), *mart.step_sql.values(), mart.sql, mart.holds_sql or "", columns])
+    raw = raw_texts() if RAW_TABLES.keys() & set(mart.reads) else ()
+    return _digest([mart_macros(), *mart.step_sql.values(), mart.sql, mart.holds_sql or "", columns, *raw])
 
 
 class _Making:
@@ -131,8 +134,12 @@ class _Making:
                 self._write(con, piece)
 
     def view(self, con: duckdb.DuckDBPyConnection, name: str, month: str | None = None) -> None:
-        """Lets a connection see a table under its name: the files that are there, or those that come in their place."""
+        """Let a connection see a table under its name: the files that are there, or those that come in their place."""
         table = self.tables[name]
+        if name in RAW_TABLES:
+            wrong_clock = has_wrong_clock(con, self.lake, month)
+            _view(con, name, f"({raw_select(self.lake, table, month, wrong_clock=wrong_clock)})")
+            return
         months = [month] if month or not table.monthly else self._months(table)
         places = [self.staged.get((name, found)) or self.lake.path(table, found) for found in months]
         files = [place for place in places if place.exists()]

@@ -10,29 +10,47 @@ from typing import Final
 
 import duckdb
 
+from warehouse.declaration import Table
 from warehouse.engine import run
 from warehouse.lake import Lake
-from warehouse.sql import statement
+from warehouse.sql import statement, statements
 from warehouse.tables import MESSAGE_OBSERVATIONS, OBSERVATIONS, REJECTED_RECORDS, WALKS
 
 IDS: Final = ("job_id", "itwin_id", "walked_itwin_id")
+RAW_TABLES: Final = {table.name: table for table in (OBSERVATIONS, WALKS, MESSAGE_OBSERVATIONS, REJECTED_RECORDS)}
 
 
 def raw_views(con: duckdb.DuckDBPyConnection, lake: Lake, month: str) -> None:
     """Create a view of each raw table's month under its name. The connection has the macros of `warehouse.sql`."""
-    for table in (OBSERVATIONS, WALKS, MESSAGE_OBSERVATIONS, REJECTED_RECORDS):
-        ids = [name for name in IDS if name in table.column_names]
-        spelled = ", ".join(f"spelled({name}) AS {name}" for name in ids)
-        select = f"SELECT * REPLACE ({spelled}) FROM {lake.source(table, month)}"
-        run(con, f"CREATE OR REPLACE VIEW {table.name} AS {select}")
-    _mend_clocks(con, lake, month)
+    wrong_clock = has_wrong_clock(con, lake, month)
+    for table in RAW_TABLES.values():
+        run(con, f"CREATE OR REPLACE VIEW {table.name} AS {raw_select(lake, table, month, wrong_clock=wrong_clock)}")
 
 
-def _mend_clocks(con: duckdb.DuckDBPyConnection, lake: Lake, month: str) -> None:
-    """Put the times of walks by a wrong clock, and of what they saw, on the API's clock, where there are any."""
-    run(con, f"CREATE OR REPLACE TABLE mended_walks AS {statement('raw/mended_walks')}")
-    if not run(con, "SELECT count(*) FROM mended_walks WHERE shift_seconds <> 0")[0][0]:
-        return
-    for table in (OBSERVATIONS, WALKS):
-        run(con, f"CREATE OR REPLACE TABLE {table.name}_on_api_clock AS {statement(f'raw/{table.name}')}")
-        run(con, f"CREATE OR REPLACE VIEW {table.name} AS SELECT * FROM {table.name}_on_api_clock")
+def raw_select(lake: Lake, table: Table, month: str | None, *, wrong_clock: bool) -> str:
+    """Return a SELECT of a raw table's month (None: of all months) for a connection with the macros of `warehouse.sql`.
+
+    `wrong_clock` says whether a walk of that time was dated by a wrong clock, see `has_wrong_clock`.
+    """
+    if not wrong_clock or table not in (OBSERVATIONS, WALKS):
+        return _spelled(lake, table, month)
+    read = ", ".join(f"{each.name} AS ({_spelled(lake, each, month)})" for each in (OBSERVATIONS, WALKS))
+    mended = f"mended_walks AS ({statement('raw/mended_walks')})"
+    return f"WITH {read}, {mended} SELECT * FROM ({statement(f'raw/{table.name}')})"
+
+
+def has_wrong_clock(con: duckdb.DuckDBPyConnection, lake: Lake, month: str | None) -> bool:
+    """Return whether a walk of a month (None: of any) was dated by a clock that was off by minutes or more."""
+    walks = f"walks AS (SELECT * FROM {lake.source(WALKS, month)})"
+    shifted = f"SELECT count(*) FROM ({statement('raw/mended_walks')}) WHERE shift_seconds <> 0"
+    return bool(run(con, f"WITH {walks} {shifted}")[0][0])
+
+
+def raw_texts() -> list[str]:
+    """Return the texts that say how raw tables are read: what is made from these is made again when they change."""
+    return [statement("macros"), *statements("raw")]
+
+
+def _spelled(lake: Lake, table: Table, month: str | None) -> str:
+    ids = ", ".join(f"spelled({name}) AS {name}" for name in IDS if name in table.column_names)
+    return f"SELECT * REPLACE ({ids}) FROM {lake.source(table, month)}"

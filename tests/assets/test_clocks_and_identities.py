@@ -15,17 +15,19 @@ import pytest
 from assets.api.auth import ClientCredentials, FixedToken
 from assets.api.budget import Budget
 from assets.api.client import Client
-from assets.marts import as_of
+from assets.marts import as_of, make_marts
 from assets.plan import Plan
 from assets.sync import sync_month
 from tests.assets.ledgers import Ledger, history, observed, walked
 from tests.assets.ledgers import job as a_job
 from tests.faults.world import ITWINS, KNOWN, MONTH, job, rows
 from tests.servers import Reply, Request, json_reply, serving
-from warehouse.engine import connection
+from warehouse.engine import arrow, connection
 from warehouse.lake import Lake
+from warehouse.marts.all import MARTS, all_tables
 from warehouse.tables import JOBS, OBSERVATIONS, WALKS
 
+TABLES = {table.name: table for table in all_tables(KNOWN)}
 NOT_FOUND = json_reply({"error": {"code": "JobNotFound", "message": "gone"}}, 404)
 
 
@@ -157,3 +159,33 @@ def test_upper_and_lower_case_of_an_id_are_one_job(tmp_path: Path) -> None:
     ]
     assert all(walk["complete"] for walk in walks)
     assert high in rows(Lake(tmp_path), OBSERVATIONS)[-1]["body"]
+
+
+def test_marts_of_raw_tables_read_one_spelling_and_the_apis_clock(tmp_path: Path) -> None:
+    """As release 0.1.0 left it: ids in capitals, and a walk by a clock that was a year ahead."""
+    year, hour, minute = timedelta(days=365), timedelta(hours=1), timedelta(minutes=1)
+    first = datetime(2025, 9, 1, 12, tzinfo=UTC)
+    job_id, itwin_id = "ab000001-0000-4000-8000-0000000000cd", "cd000001-0000-4000-8000-0000000000ef"
+    shown = [a_job(id=job_id.upper(), iTwinId=itwin_id.upper(), estimatedUnits=units) for units in (1.0, 2.0)]
+    walks = [
+        walked(first - minute, first, walk_id="right", itwin_id=itwin_id.upper()) | {"clock_skew_seconds": 0.0},
+        walked(first + hour + year - minute, first + hour + year, walk_id="wrong", itwin_id=itwin_id.upper())
+        | {"clock_skew_seconds": -year.total_seconds()},
+    ]
+    window = {"created_from": datetime(2025, 8, 1, tzinfo=UTC), "created_to": datetime(2025, 9, 1, tzinfo=UTC)}
+    seen = [
+        observed(shown[0], first - minute, walk_id="right"),
+        observed(shown[1], first + hour + year - minute, walk_id="wrong"),
+    ]
+    ledger: Ledger = history(tmp_path, seen, [walk | window for walk in walks])
+    make_marts(ledger.lake, MARTS, TABLES)
+    [change] = rows_of(ledger.lake, "unit_changes")
+    [waiting] = rows_of(ledger.lake, "open_jobs")
+    found = [change[name] for name in ("job_id", "from_units", "to_units", "changed_at")]
+    assert found == [job_id, 1.0, 2.0, first + hour - minute]
+    assert [waiting["job_id"], waiting["last_seen_at"]] == [job_id, first + hour]
+
+
+def rows_of(lake: Lake, mart: str) -> list[dict[str, Any]]:
+    with connection() as con:
+        return arrow(con, f"SELECT * FROM {lake.source(TABLES[mart])}").to_pylist()
