@@ -40,6 +40,9 @@ def test_an_exception_that_is_none_any_more_leaves_the_list(name: str) -> None:
         ("SELECT lag(a) OVER (ORDER BY units) FROM t", "ORDER BY units does not say where nulls come"),
         ("SELECT a FROM t ORDER BY job_id, units LIMIT 1", "ORDER BY units does not say where nulls come"),
         ("SELECT row_number() OVER (PARTITION BY a) FROM t", "row_number() has no ORDER BY"),
+        ("SELECT unnest(numbers_between(1, n)) AS day FROM t", "unnest() takes a column"),
+        ("SELECT unnest(list_value(1, 2)) AS day FROM t", "unnest() takes a column"),
+        ("SELECT unnest(days || days) AS day FROM t", "unnest() takes a column"),
         ("SELECT row_number() OVER w FROM t WINDOW w AS (PARTITION BY a)", "row_number() has no ORDER BY"),
     ],
 )
@@ -53,7 +56,9 @@ def test_what_only_one_engine_reads_is_found_and_told_with_its_line(text: str, f
 def test_what_both_read_alike_is_no_fault() -> None:
     text = """
         -- EXCLUDE in a comment, '->' in a text.
-        WITH RECURSIVE steps AS MATERIALIZED (SELECT CAST(NULL AS VARCHAR) AS note, 1 AS n UNION ALL SELECT '->', n + 1)
+        WITH RECURSIVE lists AS (SELECT numbers_between(1, 3) AS days),
+        days AS (SELECT unnest(days) AS day, unnest(lists.days) AS day_too FROM lists),
+        steps AS MATERIALIZED (SELECT CAST(NULL AS VARCHAR) AS note, 1 AS n UNION ALL SELECT '->', n + 1)
         SELECT
             number_text(n) AS n,
             sum(units::DOUBLE ORDER BY units) AS units,

@@ -28,6 +28,7 @@ WORDS: Final = _known("words", "replaced", "signs")
 FUNCTIONS: Final = _known("functions", "provided", "replaced") | _MACROS
 ORDERED: Final = _known("ordered")
 NEVER_NULL: Final = _known("never_null")
+OF_A_COLUMN: Final = _known("of_a_column")
 EXCEPTIONS: Final = _known("exceptions")
 
 
@@ -84,6 +85,7 @@ def _faults_of(level: _Level, windows: set[str]) -> Iterator[tuple[int, str]]:
     yield from _casts(level)
     yield from _orders(level)
     yield from _unordered(level, windows)
+    yield from _exploded(level)
 
 
 def _unknown(level: _Level) -> Iterator[tuple[int, str]]:
@@ -116,6 +118,18 @@ def _orders(level: _Level) -> Iterator[tuple[int, str]]:
         for term in terms:
             if not {"NULLS", "DESC"} & set(term) and term[-1] not in NEVER_NULL:
                 yield line, f"ORDER BY {' '.join(term)} does not say where nulls come"
+
+
+def _exploded(level: _Level) -> Iterator[tuple[int, str]]:
+    """What makes rows of a list that is not a column: Spark takes no macro there."""
+    for place, inner in level.levels.items():
+        if inner.before[1] in OF_A_COLUMN and not _is_column(inner.texts):
+            yield level.tokens[place][0], f"{inner.before[1]}() takes a column: make the list in a CTE before"
+
+
+def _is_column(texts: Sequence[str]) -> bool:
+    names, dots = texts[::2], texts[1::2]
+    return len(texts) % 2 == 1 and all(name.isidentifier() and name.islower() for name in names) and set(dots) <= {"."}
 
 
 def _order_of(level: _Level) -> tuple[int, list[list[str]]]:

@@ -113,12 +113,14 @@ changed_hours AS (
 stretches AS (
     SELECT
         changed_hours.*,
-        greatest(changed_hours.hour, bounds.first_hour) AS first_hour,
-        CASE
-            WHEN changed_hours.queued_at_start = 0 AND changed_hours.running_at_start = 0
-                THEN least(changed_hours.hour, bounds.last_hour)
-            ELSE least(changed_hours.next_hour - 1, bounds.last_hour)
-        END AS last_hour
+        numbers_between(
+            greatest(changed_hours.hour, bounds.first_hour),
+            CASE
+                WHEN changed_hours.queued_at_start = 0 AND changed_hours.running_at_start = 0
+                    THEN least(changed_hours.hour, bounds.last_hour)
+                ELSE least(changed_hours.next_hour - 1, bounds.last_hour)
+            END
+        ) AS all_hours
     FROM changed_hours
     CROSS JOIN bounds
 ),
@@ -126,7 +128,7 @@ stretches AS (
 stretch_hours AS (
     SELECT
         stretches.*,
-        unnest(numbers_between(first_hour, last_hour)) AS each_hour
+        unnest(all_hours) AS each_hour
     FROM stretches
 ),
 

@@ -11,12 +11,17 @@ WITH ledger AS (
     FROM unit_forecast_days
 ),
 
+numbers AS (
+    SELECT unnest(all_numbers) AS months_back
+    FROM (SELECT numbers_between(0, 24) AS all_numbers) AS lists
+),
+
 month_starts AS (
     SELECT
         months_back,
         date_trunc('month', clock.as_of) - months_back * INTERVAL 1 MONTH AS start_at
     FROM clock
-    CROSS JOIN (SELECT unnest(numbers_between(0, 24)) AS months_back) AS numbers
+    CROSS JOIN numbers
 ),
 
 months AS (

@@ -40,11 +40,18 @@ usual_jobs AS (
     FROM ended_types
 ),
 
+cut_spans AS (
+    SELECT
+        until_day,
+        numbers_between(least(full_until_day - 56, previous_first_day), until_day - 1) AS days
+    FROM unit_forecast_cuts
+),
+
 cut_days AS (
     SELECT
         until_day,
-        unnest(numbers_between(least(full_until_day - 56, previous_first_day), until_day - 1)) AS day
-    FROM unit_forecast_cuts
+        unnest(days) AS day
+    FROM cut_spans
 ),
 
 known_days AS (

@@ -23,11 +23,19 @@ WITH sums_so_far AS (
     GROUP BY cuts.until_day, itwin_days.itwin_id
 ),
 
+past_spans AS (
+    SELECT DISTINCT
+        months_back,
+        numbers_between(first_day, next_first_day - 1) AS days
+    FROM unit_forecast_cuts
+    WHERE months_back > 0
+),
+
 past_days AS (
     SELECT
         months_back,
-        unnest(numbers_between(first_day, next_first_day - 1)) AS day
-    FROM (SELECT DISTINCT months_back, first_day, next_first_day FROM unit_forecast_cuts WHERE months_back > 0) AS months
+        unnest(days) AS day
+    FROM past_spans
 ),
 
 past_itwin_months AS (

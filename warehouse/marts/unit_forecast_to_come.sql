@@ -4,9 +4,22 @@
 --   over the eight weeks before. Days are independent, with the variance of their weekday, to which the error of its mean
 --   is added; weekdays that were once alone have none. Units, and units squared. A variance of a few days is not well known:
 --   squares_by_freedom add up each weekday's, squared, over its degrees of freedom, as Welch and Satterthwaite do.
-WITH days_before AS (
-    SELECT until_day, unnest(numbers_between(full_until_day - history_days, full_until_day - 1)) AS day
+WITH cut_spans AS (
+    SELECT
+        until_day,
+        full_until_day,
+        gone_share,
+        numbers_between(full_until_day - history_days, full_until_day - 1) AS history,
+        numbers_between(full_until_day, next_first_day - 1) AS days_left
     FROM unit_forecast_cuts
+),
+
+-- How often each weekday (0 is a Monday) was in the history of a cut, and how much of it is to come.
+days_before AS (
+    SELECT
+        until_day,
+        unnest(history) AS day
+    FROM cut_spans
 ),
 
 weekdays_before AS (
@@ -23,8 +36,8 @@ days_to_come AS (
         until_day,
         full_until_day,
         gone_share,
-        unnest(numbers_between(full_until_day, next_first_day - 1)) AS day
-    FROM unit_forecast_cuts
+        unnest(days_left) AS day
+    FROM cut_spans
 ),
 
 weekdays_to_come AS (
