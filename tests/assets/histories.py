@@ -31,7 +31,6 @@ KNOWN: Final = contract()
 TABLES: Final = {table.name: table for table in all_tables(KNOWN)}
 MONTHS: Final = ("2025-10", "2025-11", "2025-12")
 BEGIN: Final = datetime(2025, 12, 29, 22, tzinfo=UTC)
-DAYS: Final = 4
 ITWINS: Final = ("aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002")
 TYPES: Final = ("Objects2D", "Segmentation3D", "Holograms4D")
 USERS: Final = ("user-1", "user-2", None)
@@ -141,14 +140,15 @@ _CHANGES = st.builds(
     makes=st.sampled_from(REFERENCES),
     upper_case=st.booleans(),
 )
-_LIVES = st.tuples(*[st.one_of(_CHANGES, _CHANGES, st.none(), st.just(GONE))] * DAYS)
+_EVENTS = st.one_of(_CHANGES, _CHANGES, st.none(), st.just(GONE))
 _MONTHS = st.lists(st.sampled_from(MONTHS), min_size=1, max_size=3, unique=True).map(tuple)
 _SYNCS = st.builds(Sync, _MONTHS, broken=st.sampled_from((False, False, False, True)))
 
 
-def histories(lives: int) -> st.SearchStrategy[History]:
-    """Histories of so many lives each."""
-    return st.builds(History, st.tuples(*[_LIVES] * lives), st.tuples(*[_SYNCS] * DAYS), st.booleans())
+def histories(lives: int, days: int) -> st.SearchStrategy[History]:
+    """Histories of so many lives, each of so many days."""
+    life = st.tuples(*[_EVENTS] * days)
+    return st.builds(History, st.tuples(*[life] * lives), st.tuples(*[_SYNCS] * days), st.booleans())
 
 
 @dataclass

@@ -55,14 +55,14 @@ MOST_ROWS: Final = {
 
 
 @settings(QUIET, max_examples=2, derandomize=True, database=None)
-@given(histories(40))
+@given(histories(40, days=3))
 def test_the_invariants_hold_after_the_lives_of_a_few_jobs(history: History) -> None:
     judge(history)
 
 
 @pytest.mark.soak
 @settings(QUIET, max_examples=HISTORIES // LIVES_OF_A_LEDGER, database=None)
-@given(histories(LIVES_OF_A_LEDGER))
+@given(histories(LIVES_OF_A_LEDGER, days=4))
 def test_the_invariants_hold_after_the_lives_of_two_thousand_jobs(history: History) -> None:
     judge(history)
 
