@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench
 
 .DEFAULT_GOAL := help
-.PHONY: run test older ui check bench soak help clean
+.PHONY: run test proofs older ui check bench soak help clean
 
 run: $(READY) ## set up and run everything once against the sandbox API; prints what it made and where
 	@$(BIN)/python -m pipelines.trial
@@ -26,6 +26,9 @@ older: $(READY) ## the core of the tests with DuckDB 1.5
 
 test: $(READY) ## set up and run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+proofs: $(READY) ## what make test leaves out: random courses, all seeds, all kills
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m proof
 
 ui: $(READY) ## Dagster UI and daemon on 127.0.0.1:3000, with a lasting DAGSTER_HOME
 	@$(BIN)/python -m pipelines.ui

@@ -120,11 +120,11 @@ def test_the_history_fills_the_tables_with_something_to_compare(plain: Digests) 
 @pytest.mark.parametrize(
     "how",
     [
-        pytest.param({"page_size": 2}, id="two jobs a page"),
-        pytest.param({"page_size": 100}, id="a hundred jobs a page"),
-        pytest.param({"threads": 1}, id="one thread"),
-        pytest.param({"months": MONTHS[::-1]}, id="months backward"),
-        pytest.param({"times": 2}, id="each day twice"),
+        pytest.param({"page_size": 2}, id="two jobs a page", marks=pytest.mark.proof),
+        pytest.param({"page_size": 100}, id="a hundred jobs a page", marks=pytest.mark.proof),
+        pytest.param({"threads": 1}, id="one thread", marks=pytest.mark.proof),
+        pytest.param({"months": MONTHS[::-1]}, id="months backward", marks=pytest.mark.proof),
+        pytest.param({"times": 2}, id="each day twice", marks=pytest.mark.proof),
         pytest.param({"page_size": 2, "threads": 1, "months": MONTHS[::-1], "times": 2}, id="all of it"),
     ],
 )

@@ -54,6 +54,7 @@ RULE = contract().plausible_time
 SLACK = timedelta(seconds=RULE.slack_seconds)
 
 
+@pytest.mark.proof
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)), min_size=20, max_size=40)

@@ -24,6 +24,7 @@ def server() -> Generator[Server]:
         yield found
 
 
+@pytest.mark.proof
 def test_jobledger_gets_the_servers_jobs_and_flattens_them_again(server: Server, tmp_path: Path) -> None:
     client = month.by_jobledger(server, MONTH, tmp_path)
     assert client.jobs == JOBS
@@ -37,6 +38,7 @@ def test_jobledger_gets_the_servers_jobs_and_flattens_them_again(server: Server,
 
 
 @pytest.mark.skipif(not month.has_dlt() and not os.environ.get("CI"), reason=month.NO_DLT)
+@pytest.mark.proof
 @pytest.mark.parametrize("loader_files", [None, "parquet"])
 def test_dlt_gets_the_servers_jobs(server: Server, tmp_path: Path, loader_files: str | None) -> None:
     assert month.by_dlt(server, MONTH, tmp_path / "dlt", loader_files).jobs == JOBS

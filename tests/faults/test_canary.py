@@ -46,6 +46,7 @@ def test_a_leak_would_be_found(tmp_path: Path) -> None:
     assert leaks(texts_in(tmp_path), ["canary-2"]) == []
 
 
+@pytest.mark.proof
 def test_after_every_fault_no_token_and_no_secret_is_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     world = ScriptedWorld(*(job(f"job-{number}", state="Failed") for number in range(6)))

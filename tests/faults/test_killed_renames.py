@@ -141,6 +141,7 @@ def orphans(data: Path) -> list[str]:
         return arrow(con, f"{seen} AND walk_id NOT IN (SELECT walk_id FROM walks)")["job_id"].to_pylist()
 
 
+@pytest.mark.proof
 def test_whichever_rename_a_process_is_killed_at_the_next_run_gives_the_same(scene: Scene) -> None:
     for rename in range(scene.renames):
         scene.judge(scene.ledger.with_name(str(rename)))

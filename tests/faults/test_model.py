@@ -229,6 +229,7 @@ QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_
 SEQUENCES = st.lists(ACTIONS, min_size=4, max_size=20)
 
 
+@pytest.mark.proof
 @settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
 @given(SEQUENCES)
 def test_after_each_sync_the_tables_are_what_an_oracle_says(

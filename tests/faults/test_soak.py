@@ -11,6 +11,7 @@ from pipelines.sandbox import KINDS
 from tests.faults.soak import LONGEST_SYNC_SECONDS, soak, soak_side_by_side
 
 
+@pytest.mark.proof
 def test_a_few_syncs_that_meet_faults_prove_that_they_saw_everything_or_say_where_not(tmp_path: Path) -> None:
     figures = soak(tmp_path, range(24))
     assert figures.complete + figures.incomplete == figures.syncs == 24

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipelines.sandbox import FixedClock, Sandbox, World
 from pipelines.trial import sandbox_environment
+from tests.pipelines.command import run_command
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 JOBLEDGER = str(Path(sys.executable).with_name("jobledger"))
@@ -43,14 +44,5 @@ def environment(sandbox: Sandbox, world: World, data: Path, **more: str) -> dict
 def jobledger(
     *arguments: str, env: Mapping[str, str], cwd: Path, stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the installed command as a user would."""
-    return subprocess.run(
-        [JOBLEDGER, *arguments],
-        env=dict(env),
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    """Run the command line in a process of its own, as a user would; the installed command is JOBLEDGER."""
+    return run_command(arguments, env, cwd, stdin)

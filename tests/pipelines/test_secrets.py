@@ -21,7 +21,7 @@ def holds(folder: Path, canary: str) -> list[str]:
     ("canary", "credentials"),
     [
         (SECRET, {"ITWIN_CLIENT_ID": "sandbox", "ITWIN_CLIENT_SECRET": SECRET}),
-        (READY_TOKEN, {"ITWIN_ACCESS_TOKEN": READY_TOKEN}),
+        pytest.param(READY_TOKEN, {"ITWIN_ACCESS_TOKEN": READY_TOKEN}, marks=pytest.mark.proof),
     ],
 )
 def test_after_a_run_that_met_every_fault_no_secret_is_anywhere(
