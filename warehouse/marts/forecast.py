@@ -49,8 +49,8 @@ UNIT_FORECAST: Final = Table(
     "takes units as they are known today, of the jobs that had ended by its day. Leaves out jobs created after the day "
     "of as_of, iTwins without jobs in those weeks, and backtests of the ledger's first two months (the month before "
     "them is not whole). No rows before a complete walk, nor where no job has units. The interval holds 80 % of the "
-    "months whose days are like those of the eight weeks before. Where whole months differ by a fifth, it holds 40 % "
-    "of them until backtests have widened it, and then 65 % early in the month and 85 % late.",
+    "months whose days are like those of the eight weeks before. Where whole months differ by a fifth, it holds half "
+    "of them until backtests have widened it, and then two thirds early in the month and 85 % late.",
     grain="kind, month of creation, iTwin (or 'all') and day up to which jobs are counted",
     key=("kind", "month", "itwin_id", "day"),
     columns=(

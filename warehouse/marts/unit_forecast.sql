@@ -5,9 +5,9 @@
 --   units as they are known today, of the jobs that had ended by its day. Leaves out jobs created after the day of
 --   as_of, iTwins without jobs in those weeks, and backtests of the ledger's first two months (the month before them is
 --   not whole). No rows before a complete walk, nor where no job has units. The interval holds 80 % of the months whose
---   days are like those of the eight weeks before. Where whole months differ by a fifth, it holds 40 % of them until
---   backtests have widened it, and then 65 % early in the month and 85 % late. One row per kind, month of creation,
---   iTwin (or 'all') and day up to which jobs are counted. Key: kind, month, itwin_id, day.
+--   days are like those of the eight weeks before. Where whole months differ by a fifth, it holds half of them until
+--   backtests have widened it, and then two thirds early in the month and 85 % late. One row per kind, month of
+--   creation, iTwin (or 'all') and day up to which jobs are counted. Key: kind, month, itwin_id, day.
 -- (From the declaration; written by: python -m tests.docs_ledger --write)
 -- How: in steps, each a file of its own: unit_forecast_days, _cuts, _itwin_days, _to_come and _months. Here the interval
 --   and the errors are added: what the days do not tell (growth, a holiday) shows in how far the backtests of the months
