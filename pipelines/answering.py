@@ -89,6 +89,8 @@ def export(settings: Settings, file: Path) -> None:
     try:
         export_file(lake, all_tables(contract()), file)
     except OSError as error:
+        if lake.data in Path(error.filename or lake.data / "unnamed").absolute().parents:
+            raise  # of a file of the ledger: it is not the place named here that is at fault
         raise WrongUsage(f"{file} cannot be written ({error.strerror}). Name another place.") from None
     err.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 

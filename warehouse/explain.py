@@ -71,6 +71,7 @@ BY_NUMBER: Final = {
 
 SENTENCES: Final = (
     Sentence("duckdb.IOException", NO_SPACE, FREE_SPACE, words="No space left|Disk quota"),
+    Sentence("duckdb.Error", NO_SPACE, FREE_SPACE, words="No space left|Disk quota"),
     Sentence("duckdb.OutOfMemoryException", NO_SPACE, FREE_SPACE, words="max_temp_directory_size"),
     Sentence("duckdb.IOException", NO_RIGHT, GIVE_RIGHT, words="Permission denied"),
     Sentence("duckdb.IOException", "The file is no DuckDB file", "Name another file.", words="not a valid DuckDB"),
@@ -95,6 +96,12 @@ SENTENCES: Final = (
     Sentence("MemoryError", "The memory does not suffice", "End other programs, then run again."),
     Sentence("RecursionError", "A text is nested too deeply", REPORT),
     Sentence("sqlalchemy.SQLAlchemyError", f"{NO_SPACE} for {OWN_STATE}", FREE_SPACE, words="disk is full"),
+    Sentence(
+        "sqlalchemy.SQLAlchemyError",
+        f"The disk is full, or fails, under {OWN_STATE}",
+        FREE_SPACE,
+        words="disk I/O error",
+    ),
     Sentence(
         "sqlalchemy.SQLAlchemyError",
         f"This user may not read or write {OWN_STATE}",

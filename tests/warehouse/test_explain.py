@@ -56,9 +56,11 @@ def test_a_full_disk_is_the_same_sentence_whoever_meets_it() -> None:
     for error in (
         OSError(errno.ENOSPC, "No space left on device", "jobs.parquet"),
         duckdb.IOException('IO Error: Could not write file "jobs.parquet": No space left on device'),
+        duckdb.TransactionException('Failed to commit: Could not write file "x.wal": No space left on device'),
         sqlalchemy.exc.OperationalError("INSERT ...", {}, Exception("database or disk is full")),
+        sqlalchemy.exc.OperationalError("INSERT ...", {}, Exception("disk I/O error")),
     ):
-        assert explain(error).startswith("No space is left"), error
+        assert explain(error).startswith(("No space is left", "The disk is full, or fails, under Dagster's")), error
         assert advice in explain(error)
 
 
