@@ -9,7 +9,7 @@
 -- (From the declaration; written by: python -m tests.docs_ledger --write)
 -- How: most references have one producer, which was there before the reader or was not. What happens to the others is
 --   put in order once, so that a path that is written and read a thousand times takes a thousand steps, not a million.
-WITH produced AS (
+WITH produced AS MATERIALIZED (
     SELECT
         job_references.job_id,
         job_references.type,
@@ -43,22 +43,25 @@ made_references AS (
 ),
 
 -- A reference that stands twice in a list is read once.
-consumed AS (
+inputs AS (
     SELECT
-        job_references.job_id,
-        min(job_references.type) AS type,
-        job_references.role,
-        job_references.reference,
-        min(job_references.kind) AS kind,
-        min(CASE WHEN job_references.kind = 'bucket_path' THEN jobs.itwin_id ELSE '' END) AS scope,
-        min(jobs.created_at) AS created_at
+        job_id,
+        min(type) AS type,
+        role,
+        reference,
+        min(kind) AS kind
     FROM job_references
-    INNER JOIN jobs ON job_references.job_id = jobs.job_id
-    WHERE
-        job_references.direction = 'input'
-        AND job_references.kind IS NOT NULL
-        AND job_references.reference IN (SELECT reference FROM made_references)
-    GROUP BY job_references.job_id, job_references.role, job_references.reference
+    WHERE direction = 'input' AND kind IS NOT NULL AND reference IN (SELECT reference FROM made_references)
+    GROUP BY job_id, role, reference
+),
+
+consumed AS MATERIALIZED (
+    SELECT
+        inputs.*,
+        CASE WHEN inputs.kind = 'bucket_path' THEN jobs.itwin_id ELSE '' END AS scope,
+        jobs.created_at
+    FROM inputs
+    INNER JOIN jobs ON inputs.job_id = jobs.job_id
 ),
 
 readers_of_one_producer AS (
