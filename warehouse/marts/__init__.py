@@ -2,8 +2,8 @@
 
 A mart is a declaration (in one of the modules here) and a `.sql` file of the same name beside it. The SELECT sees a
 view for each table that the mart reads, and the one-row view `clock(as_of)`: the end of the newest complete walk, null
-before there is one. It may use the macros of `macros.sql`. Nothing here runs the SQL; that is the work of
-`assets.marts`.
+before there is one. Raw tables are as `warehouse.raw` reads them. It may use the macros of `macros.sql`. Nothing here
+runs the SQL; that is the work of `assets.marts`.
 
 A mart that would be too long for one statement has steps before it, each a SELECT in a file `<name>_<step>.sql`: the
 steps after it and the mart see its rows under that name, and nobody else does.
