@@ -20,7 +20,7 @@ from warehouse.lake import Lake
 
 HEAD: Final = ("times", "jobs", "seconds (median)", "jobs a second", "fastest", "slowest", "peak MB")
 TIMES: Final = 3
-LIMIT: Final = 100_000.0
+LIMIT: Final = 60_000.0
 """Jobs a second that it should reach."""
 
 

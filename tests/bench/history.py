@@ -23,9 +23,11 @@ from pipelines.sandbox.instants import HOUR, from_micros
 from pipelines.sandbox.skeleton import Job
 from tests.bench.jobs import jobs_of
 from tests.bench.measuring import CORES
+from warehouse.catalog import publish
 from warehouse.contract import contract
 from warehouse.declaration import Table
 from warehouse.lake import Lake
+from warehouse.marts.all import all_tables
 from warehouse.months import window
 from warehouse.tables import MESSAGE_OBSERVATIONS, OBSERVATIONS, WALKS
 
@@ -98,10 +100,11 @@ def _next_hour(instant: int) -> int:
 
 
 def main() -> None:
-    """Writes the months that the command line names."""
+    """Writes the months that the command line names, and the door for SQL."""
     data, jobs, months = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     with ProcessPoolExecutor(CORES, mp_context=get_context("spawn")) as pool:
         list(pool.map(partial(write_month, data, jobs), months))
+    publish(Lake(data), all_tables(contract()), "views")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""`month`: a month of jobs listed, flattened and landed, Dagster included; and dlt on the same server and bytes."""
+"""`month`: a month of jobs listed, flattened and landed, Dagster included, and walked again; beside it dlt and the
+floor on the same server and bytes.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,18 @@ from warehouse.engine import connection, run
 from warehouse.lake import Lake
 from warehouse.tables import JOBS, MESSAGE_OBSERVATIONS
 
-HEAD: Final = ("client", "jobs", "requests", "CPU s", "wall s", "peak MB", "CPU / dlt", "memory / dlt")
+HEAD: Final = ("client", "jobs", "requests", "CPU s", "wall s", "peak MB", "CPU / best dlt", "CPU / floor")
 LEDGER: Final = "month"
 """Folder of the ledger that the month was synced into."""
 
 NO_DLT: Final = "dlt is not installed: make bench installs it"
-CPU_LIMIT, MEMORY_LIMIT_MB = 15.0, 700.0
-"""What jobledger may take for 100,000 jobs."""
+OF_DLT, OF_FIRST, MEMORY_LIMIT_MB = 0.5, 0.3, 600.0
+"""What jobledger may take for 100,000 new jobs, of dlt's best; for the same unchanged, of the first; and in all."""
+
+FIRST: Final = "jobledger"
+AGAIN: Final = "jobledger, again: nothing changed"
+FLOOR: Final = "the floor"
+BEST_DLT: Final = "dlt rest_api, parquet files"
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,28 @@ def by_jobledger(server: Server, month: str, data: Path, *, messages_of: Path | 
     """
     if messages_of is not None:
         _take_messages(month, messages_of, data)
+    return _sync(server, month, data, f"{FIRST}, and a request for each failed job" if messages_of is None else FIRST)
+
+
+def by_jobledger_again(server: Server, month: str, data: Path) -> Client:
+    """`jobledger sync` of the month into the ledger that has all of it."""
+    return _sync(server, month, data, AGAIN)
+
+
+def _sync(server: Server, month: str, data: Path, name: str) -> Client:
     before = server.requests
     took = measure([JOBLEDGER, "sync", "--from", month, "--to", month], ledger_environment(server.url, data, month))
     with connection() as con:
         jobs = run(con, f"SELECT count(*) FROM {Lake(data).source(JOBS)}")[0][0]
-    name = "jobledger, and a request for each failed job" if messages_of is None else "jobledger"
     return Client(name, jobs, server.requests - before, took)
+
+
+def by_floor(server: Server, month: str, folder: Path) -> Client:
+    """The floor, in a fresh process."""
+    folder.mkdir()
+    before = server.requests
+    took = measure(python("tests.bench.floor", server.url, month, folder / "jobs.parquet"), plain_environment())
+    return Client(FLOOR, int(took.output), server.requests - before, took)
 
 
 def by_dlt(server: Server, month: str, folder: Path, loader_files: str | None = None) -> Client:
@@ -73,12 +96,18 @@ def by_dlt(server: Server, month: str, folder: Path, loader_files: str | None = 
     return Client(f"dlt rest_api, {loader_files or 'default'} files", jobs, server.requests - before, took)
 
 
-def compare(server: Server, month: str, folder: Path, jobs: int) -> list[Client]:
-    """Every client in turn; raises BenchError unless each has exactly the server's jobs."""
+def compare(server: Server, month: str, folder: Path, jobs: int, *, quick: bool = False) -> list[Client]:
+    """Every client in turn, the slowest left out if `quick`; raises BenchError unless each has the server's jobs."""
     asking = by_jobledger(server, month, folder / "asking")
-    clients = [by_jobledger(server, month, folder / LEDGER, messages_of=folder / "asking"), asking]
+    clients = [
+        by_jobledger(server, month, folder / LEDGER, messages_of=folder / "asking"),
+        by_jobledger_again(server, month, folder / LEDGER),
+        asking,
+        by_floor(server, month, folder / "floor"),
+    ]
     if has_dlt():
-        clients += [by_dlt(server, month, folder / f"dlt_{kind}", kind) for kind in (None, "parquet")]
+        kinds = ["parquet"] if quick else ["parquet", None]
+        clients += [by_dlt(server, month, folder / f"dlt_{kind}", kind) for kind in kinds]
     wrong = [f"{client.name} has {client.jobs}" for client in clients if client.jobs != jobs]
     if wrong:
         raise BenchError(f"of {jobs} jobs, {'; '.join(wrong)}")
@@ -86,8 +115,9 @@ def compare(server: Server, month: str, folder: Path, jobs: int) -> list[Client]
 
 
 def rows(clients: list[Client]) -> list[Row]:
-    """The table, with ratios against dlt's defaults where it ran."""
-    dlt = next((client.took for client in clients if client.name.startswith("dlt")), None)
+    """The table, with ratios against dlt's best configuration, where it ran, and against the floor."""
+    took = {client.name: client.took for client in clients}
+    dlt, floor = took.get(BEST_DLT), took.get(FLOOR)
     return [
         (
             client.name,
@@ -97,10 +127,20 @@ def rows(clients: list[Client]) -> list[Row]:
             f"{client.took.wall:.1f}",
             f"{client.took.peak_mb:.0f}",
             ratio(client.took.cpu, dlt and dlt.cpu),
-            ratio(client.took.peak_mb, dlt and dlt.peak_mb),
+            ratio(client.took.cpu, floor and floor.cpu),
         )
         for client in clients
     ]
+
+
+def ratios(clients: list[Client]) -> dict[str, float]:
+    """What is held to a limit."""
+    took = {client.name: client.took for client in clients}
+    found = {
+        "month / floor": took[FIRST].cpu / took[FLOOR].cpu,
+        "month again / first": took[AGAIN].cpu / took[FIRST].cpu,
+    }
+    return found | ({"month / best dlt": took[FIRST].cpu / took[BEST_DLT].cpu} if BEST_DLT in took else {})
 
 
 def _take_messages(month: str, ledger: Path, data: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.sandbox import World
-from tests.bench.measuring import JOBLEDGER, Measured, ledger_environment, measure
+from tests.bench.measuring import JOBLEDGER, Measured, ledger_environment, measure, plain_environment, python
 from tests.bench.report import Row, ratio
 from tests.bench.server import Server
 from warehouse.contract import contract
@@ -16,6 +16,8 @@ from warehouse.lake import Lake
 from warehouse.marts.all import all_tables
 
 TIMES: Final = 3
+OF_EMPTY, OF_SMALL = 1.2, 1.15
+"""What an idle run may take, of the empty job and, with a thousand times the history, of one with little."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,13 @@ class Idle:
     requests: int
     touched: dict[str, list[str]]
     files: int
+
+
+def empty_runs(folder: Path, months: Sequence[str]) -> Measured:
+    """The median of runs of a job of the same shape that does nothing, on Dagster's storage as it ships."""
+    command = python("tests.bench.empty_job", folder, months[0], months[-1])
+    measure(command, plain_environment())
+    return sorted((measure(command, plain_environment()) for _ in range(TIMES)), key=lambda run: run.cpu)[TIMES // 2]
 
 
 def idle_runs(server: Server, data: Path, history: int, start: str, months: Sequence[str]) -> Idle:
