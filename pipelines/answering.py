@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from rich.console import Console
 
 from pipelines.console import console, err
-from pipelines.rows import grid, write
+from pipelines.rows import grid, show, write
 from pipelines.settings import Settings
 from warehouse import query
 from warehouse.catalog import door, is_duckdb, publish
@@ -35,7 +35,10 @@ STATUS: Final = {
 
 def answer(data: Path, text: str, form: str, out: BinaryIO) -> None:
     """Write the answer to a query in one of the formats."""
-    write(query.rows(text, data), form, out)
+    if form == "table":
+        show(query.records([text], data)[0], out)
+    else:
+        write(query.rows(text, data), form, out)
 
 
 def show_status(settings: Settings) -> None:
@@ -43,10 +46,10 @@ def show_status(settings: Settings) -> None:
     page = console(sys.stdout)
     lake, place = Lake(settings.data), query.existing_door(settings.data)
     page.print(f"Ledger: {place}")
-    answers = query.answers([statement(f"status/{name}") for name in STATUS], settings.data)
-    for title, rows in zip(STATUS.values(), answers, strict=True):
+    answers = query.records([statement(f"status/{name}") for name in STATUS], settings.data)
+    for title, found in zip(STATUS.values(), answers, strict=True):
         page.print()
-        page.print(grid(rows, title) if rows.num_rows else f"{title}: none")
+        page.print(grid(found, title) if found.rows else f"{title}: none")
     page.print()
     _show_failed_months(lake, page)
 
@@ -57,17 +60,14 @@ def _show_failed_months(lake: Lake, page: Console) -> None:
     if not failed:
         page.print(f"{title}: none")
         return
-    import pyarrow as pa
-
-    shown = [{"month": row.month, "step": row.step, "since": row.at, "reason": row.reason} for row in failed]
-    page.print(grid(pa.Table.from_pylist(shown), title))
+    names = ("month", "step", "since", "reason")
+    shown = [(row.month, row.step, row.at, row.reason) for row in failed]
+    page.print(grid(query.Records(names, [False] * len(names), shown), title))
 
 
 def replay_and_tell(settings: Settings) -> None:
     """Makes every table anew from the raw ones, opens the door for SQL, and prints what changed in each."""
-    import pyarrow as pa
-
-    from assets.replay import replay
+    from assets.replay import Difference, replay
 
     lake, known = Lake(settings.data), contract()
     if not lake.root.exists():
@@ -76,8 +76,10 @@ def replay_and_tell(settings: Settings) -> None:
     differences = replay(lake, known, MARTS, tables, tell=lambda text: err.print(text))
     write_dictionary(lake, tables, known)
     publish(lake, tuple(tables.values()), settings.publish)
-    rows = pa.Table.from_pylist([asdict(difference) for difference in differences])
-    console(sys.stdout).print(grid(rows, "Rows now, and what the replay changed"))
+    names = [field.name for field in fields(Difference)]
+    numbers = [name != "table" for name in names]
+    found = query.Records(names, numbers, [astuple(difference) for difference in differences])
+    console(sys.stdout).print(grid(found, "Rows now, and what the replay changed"))
 
 
 def export(settings: Settings, file: Path) -> None:

@@ -18,6 +18,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from pipelines.console import console
+from warehouse.query import Records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +29,7 @@ _json = msgspec.json.Encoder(decimal_format="number")
 
 
 def write(rows: pa.Table, form: str, out: BinaryIO) -> None:
-    """Write rows to a stream of bytes in one of FORMATS."""
+    """Write rows to a stream of bytes in one of FORMATS but `table`."""
     if form == "parquet":
         import pyarrow.parquet as pq
 
@@ -44,33 +45,28 @@ def write(rows: pa.Table, form: str, out: BinaryIO) -> None:
         out.write(b"[" + b",".join(b"\n " + line for line in lines) + (b"\n]\n" if lines else b"]\n"))
     elif form == "ndjson":
         out.writelines(line + b"\n" for line in _objects(rows))
-    else:
-        page = TextIOWrapper(out, encoding="utf-8", write_through=True)
-        console(page).print(grid(rows))
-        page.detach()
     out.flush()
 
 
-def grid(rows: pa.Table, title: str | None = None) -> Grid:
-    """Return rows as a table for people, a line each: what would steer a terminal is shown escaped."""
-    import pyarrow as pa
+def show(found: Records, out: BinaryIO) -> None:
+    """Write rows to a stream of bytes as a table for people."""
+    page = TextIOWrapper(out, encoding="utf-8", write_through=True)
+    console(page).print(grid(found))
+    page.detach()
+    out.flush()
 
+
+def grid(found: Records, title: str | None = None) -> Grid:
+    """Return rows as a table for people, a line each: what would steer a terminal is shown escaped."""
     table = Grid(title=title and Text(title), title_justify="left", show_edge=False, header_style="bold")
-    for field in rows.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        table.add_column(_line(field.name), justify="right" if number else "left")
-    for row in zip(*(_values(column) for column in rows.columns), strict=True):
+    for name, is_number in zip(found.names, found.are_numbers, strict=True):
+        table.add_column(_line(name), justify="right" if is_number else "left")
+    for row in found.rows:
         table.add_row(*(_line(_shown(value)) for value in row))
     return table
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """The values of a column. Times are UTC; pyarrow would import pandas to say so of each."""
-    import pyarrow as pa
-
-    if pa.types.is_timestamp(column.type) and column.type.tz == "UTC":
-        times = column.cast(pa.timestamp(column.type.unit)).to_pylist()
-        return [None if value is None else value.replace(tzinfo=UTC) for value in times]
     return column.to_pylist(maps_as_pydicts="lossy")
 
 

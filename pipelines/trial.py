@@ -71,13 +71,13 @@ def tell(data: Path, seconds: float) -> None:
         f"FROM {table.name}"
         for place, table in enumerate(all_tables(contract()))
     )
-    rows = query.rows(f'SELECT table_name, "group", rows FROM ({counts}) ORDER BY place', data)
-    page.print(grid(rows, "Tables"))
-    for title, name in ANSWERS:
+    texts = [statement(name) for _, name in ANSWERS]
+    tables, *answers = query.records([f'SELECT table_name, "group", rows FROM ({counts}) ORDER BY place', *texts], data)
+    page.print(grid(tables, "Tables"))
+    for (title, _), found in zip(ANSWERS, answers, strict=True):
         page.print()
-        rows = query.rows(statement(name), data)
-        page.print(grid(rows, title))
-        if not rows.num_rows:
+        page.print(grid(found, title))
+        if not found.rows:
             page.print(" none at the moment")
     page.print(
         f"\nDone in {seconds:.1f} s. The jobs are made up; the data lies in {data}/:\n"

@@ -12,10 +12,11 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 import duckdb
 
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+T = TypeVar("T")
+
+_NUMBER: Final = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)")
+"""How DuckDB writes the types of numbers; a list of numbers is none."""
+
 _FIRST_WORD: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w+|\(|)", re.DOTALL)
 _WARNINGS: Final = threading.Lock()
 """Held by whoever changes the filters of warnings: they are the process's."""
@@ -36,25 +42,46 @@ _PIVOTS: Final = ("PIVOT", "PIVOT_WIDER", "UNPIVOT", "PIVOT_LONGER", "WITH", "FR
 """How a query with a PIVOT begins: DuckDB makes several statements of it, and does not say of what kind."""
 
 
+@dataclass(frozen=True)
+class Records:
+    """The answer to a query as Python values: the columns' names, which of them hold numbers, and the rows."""
+
+    names: Sequence[str]
+    are_numbers: Sequence[bool]
+    rows: Sequence[tuple[Any, ...]]
+
+
+_Read: TypeAlias = Callable[[duckdb.DuckDBPyConnection], T]
+
+
 def rows(text: str, data: str | Path | None = None, params: Mapping[str, Any] | None = None) -> pa.Table:
     """Return the answer to a query; `$name` in the text stands for the parameter `name`.
 
     The ledger is the one in `data`, else in JOBLEDGER_DATA, else in `./data`. Times are UTC, durations seconds. Raises
     WrongUsage if there is no ledger, or for what is no query or does not work.
     """
-    return answers([text], data, params)[0]
+    return _answers([text], data, params, _as_arrow)[0]
 
 
-def answers(
+def records(
     texts: Sequence[str], data: str | Path | None = None, params: Mapping[str, Any] | None = None
-) -> list[pa.Table]:
-    """Return the answers to queries that see the same ledger, one after the other; for the rest as `rows`."""
+) -> list[Records]:
+    """Return the answers to queries that see the same ledger, as Python values; for the rest as `rows`.
+
+    Where Python has no such value (months of an interval, nanoseconds) it is Arrow's.
+    """
+    return _answers(texts, data, params, _as_records)
+
+
+def _answers(
+    texts: Sequence[str], data: str | Path | None, params: Mapping[str, Any] | None, read: _Read[T]
+) -> list[T]:
     folder = Path(data or os.environ.get("JOBLEDGER_DATA") or "data").expanduser()
     lake, file = Lake(folder), existing_door(folder)
     try:
         for text in texts:
             _refuse_other_than_a_query(text)
-        return lake.undisturbed(partial(_answer, texts, lake, file, params))
+        return lake.undisturbed(partial(_execute, texts, lake, file, params, read))
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.PermissionException as error:
@@ -100,22 +127,30 @@ def _refuse_other_than_a_query(text: str) -> None:
         raise WrongUsage(f"{word} is no query: what may be asked begins with SELECT, FROM, WITH, PIVOT or DESCRIBE.")
 
 
-def _answer(texts: Sequence[str], lake: Lake, file: Path, params: Mapping[str, Any] | None) -> list[pa.Table]:
+def _execute(texts: Sequence[str], lake: Lake, file: Path, params: Mapping[str, Any] | None, read: _Read[T]) -> list[T]:
     """Execute queries; where the usual limit on memory is too small, again with all that DuckDB takes by itself."""
     folders = [lake.root, lake.data.resolve() / "lake"]
     try:
         with locked_connection(file, folders, memory=MEMORY_LIMIT) as con:
-            return [_named(con, text, params) for text in texts]
+            return [read(con.execute(text, dict(params or {}))) for text in texts]
     except duckdb.OutOfMemoryException:
         if os.environ.get(MEMORY_SETTING):
             raise
     with locked_connection(file, folders, memory=None) as con:
-        return [_named(con, text, params) for text in texts]
+        return [read(con.execute(text, dict(params or {}))) for text in texts]
 
 
-def _named(con: duckdb.DuckDBPyConnection, text: str, params: Mapping[str, Any] | None) -> pa.Table:
-    """Execute a query; each column keeps its name, where a relation would rename all but one of those that share it."""
-    result = con.execute(text, dict(params or {}))
+def _as_arrow(result: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Each column keeps its name, where a relation would rename all but one of those that share it."""
     with _WARNINGS, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
         return cast("pa.Table", result.to_arrow_table())
+
+
+def _as_records(result: duckdb.DuckDBPyConnection) -> Records:
+    names, types = ([str(column[place]) for column in result.description or ()] for place in (0, 1))
+    numbers = [_NUMBER.fullmatch(kind) is not None for kind in types]
+    if not any(word in kind for kind in types for word in ("INTERVAL", "_NS")):
+        return Records(names, numbers, result.fetchall())
+    columns = [column.to_pylist(maps_as_pydicts="lossy") for column in _as_arrow(result).columns]
+    return Records(names, numbers, list(zip(*columns, strict=True)))

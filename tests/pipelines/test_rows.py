@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from pipelines.answering import answer
 from pipelines.rows import write
-from tests.pipelines.ledger_of_sandbox import JOBLEDGER
+from tests.pipelines.ledger_of_sandbox import JOBLEDGER, ROOT
 from warehouse.errors import JobledgerError, WrongUsage
 from warehouse.query import rows as query
 
@@ -44,6 +45,40 @@ def test_names_are_text_as_they_are_and_a_row_is_a_line(data: Path) -> None:
     assert done.stdout.decode().splitlines()[2:] == [
         f" {name:<19} │ {place:>5} " for place, name in enumerate([*NAMES[:4], r"two\nlines", r"\x1b[31mred\x07"])
     ]
+
+
+def test_a_table_for_people_needs_no_arrow(data: Path) -> None:
+    code = (
+        "import io, sys; from pathlib import Path; from pipelines.answering import answer; "
+        f"answer(Path({str(data)!r}), 'select now() as seen, * from jobs', 'table', io.BytesIO()); "
+        "print({'numpy', 'pandas', 'pyarrow', 'dagster', 'requests'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("1.5::DOUBLE", "1.5"),
+        ("12345678901234567890::HUGEINT", "12345678901234567890"),
+        ("1.10::DECIMAL(10, 2)", "1.10"),
+        ("NULL", ""),
+        ("true", "True"),
+        ("[1.5, NULL]", "[1.5,null]"),
+        ("{'a': MAP {'k': DATE '2026-03-01'}}", '{"a":{"k":"2026-03-01"}}'),
+        ("TIMESTAMPTZ '2026-03-01 13:00:00+01'", "2026-03-01 12:00:00+00:00"),
+        ("TIMESTAMP '2026-03-01 12:00:00.5'", "2026-03-01 12:00:00.500000"),
+        ("DATE '2026-03-01'", "2026-03-01"),
+        ("'\\xAA'::BLOB", "aa"),
+    ],
+)
+def test_a_value_is_itself_in_a_table_for_people(data: Path, value: str, shown: str) -> None:
+    assert told(data, f"select {value} as v", "table").decode().splitlines()[2].strip() == shown
+
+
+def test_an_interval_of_months_is_not_shown_in_days(data: Path) -> None:
+    assert "months=1" in told(data, "select interval 1 month as v", "table").decode()
 
 
 def test_names_are_whole_in_json_ndjson_csv_and_parquet(data: Path) -> None:
