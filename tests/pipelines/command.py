@@ -43,7 +43,7 @@ def run_command(
     with tempfile.TemporaryDirectory() as folder:
         streams = tuple(Path(folder) / name for name in ("stdin", "stdout", "stderr"))
         streams[0].write_text(stdin or "")
-        process = forks().Process(target=_command, args=(list(arguments), dict(env), cwd, streams))
+        process = forks().Process(target=_command, args=(list(arguments), dict(env), cwd, streams, _umask()))
         process.start()
         process.join(SECONDS)
         if process.exitcode is None:
@@ -53,7 +53,15 @@ def run_command(
         return subprocess.CompletedProcess(["jobledger", *arguments], process.exitcode, stdout, stderr)
 
 
-def _command(arguments: list[str], env: dict[str, str], cwd: Path, streams: tuple[Path, ...]) -> None:
+def _umask() -> int:
+    """Return the umask of this process, which can be read only by setting it."""
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
+
+
+def _command(arguments: list[str], env: dict[str, str], cwd: Path, streams: tuple[Path, ...], umask: int) -> None:
+    os.umask(umask)
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
