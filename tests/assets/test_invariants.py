@@ -54,6 +54,7 @@ MOST_ROWS: Final = {
 """The most rows that a mart can have, by what it reads: an expression over `jobs`."""
 
 
+@pytest.mark.proof
 @settings(QUIET, max_examples=2, derandomize=True, database=None)
 @given(histories(40, days=3))
 def test_the_invariants_hold_after_the_lives_of_a_few_jobs(history: History) -> None:

@@ -113,6 +113,7 @@ def assert_same_bytes(tmp_path: Path, jobs: int, times: int) -> None:
         assert {name for name in SUMS if first[name] != again[name]} == set()
 
 
+@pytest.mark.proof
 def test_marts_of_the_same_files_have_the_same_bytes(tmp_path: Path) -> None:
     assert_same_bytes(tmp_path, 100_000, 3)
 

@@ -214,7 +214,7 @@ def test_a_query_that_does_not_work_says_why(synced: Ledger) -> None:
 def test_ctrl_c_leaves_the_ledger_as_it_was_and_the_next_sync_goes_on(
     world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    env = environment(sandbox, world, tmp_path / "data", ITWIN_REQUESTS_PER_MINUTE="600")
+    env = environment(sandbox, world, tmp_path / "data", ITWIN_REQUESTS_PER_MINUTE="1200")
     sync = [JOBLEDGER, "sync", "--from", "2026-01", "--to", "2026-03"]
     process = subprocess.Popen(sync, env=env, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

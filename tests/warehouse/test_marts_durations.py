@@ -144,6 +144,7 @@ def small_ledgers(draw: st.DrawFn) -> list[Row]:
     return made
 
 
+@pytest.mark.proof
 @settings(max_examples=20, deadline=None)
 @given(small_ledgers())
 def test_duration_stats_and_hourly_load_hold_on_any_small_ledger(jobs: list[Row]) -> None:

@@ -384,6 +384,7 @@ def _job_of_small_world(rng: random.Random, job_id: str) -> Row:
     )
 
 
+@pytest.mark.proof
 def test_lineage_and_what_it_cost_are_those_of_plain_python_in_10_000_random_worlds() -> None:
     rng = random.Random(20)
     worlds = [small_world(rng, f"{number:05}") for number in range(10_000)]

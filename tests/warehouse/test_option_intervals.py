@@ -84,6 +84,7 @@ def impact(mix: Sequence[Detector], effect: float, seed: int) -> list[Row]:
     return rows(con, OPTION_IMPACT)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("name", "effect"), [(name, 2.0 if "equal sizes" in name else 1.0) for name in MIXES])
 def test_the_interval_of_a_ratio_holds_the_truth_in_95_of_100_worlds(name: str, effect: float) -> None:
     found = impact(MIXES[name], effect, seed=1 + list(MIXES).index(name))
