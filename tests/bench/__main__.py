@@ -77,7 +77,7 @@ class Bench:
         with Server(self._jobs, [newest]) as server:
             clients = month.compare(server, newest, self._folder, self._jobs, quick=self._quick)
         found = month.ratios(clients)
-        self.ratios |= found
+        self.ratios |= {name: value for name, value in found.items() if name != "month / floor" or not self._quick}
         limits = {"month / best dlt": month.OF_DLT, "month again / first": month.OF_FIRST}
         self.limits += [Limit(name, found[name], limit) for name, limit in limits.items() if name in found]
         self.limits.append(Limit("peak MB of a month", clients[0].took.peak_mb, month.MEMORY_LIMIT_MB))
