@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Generator
 from pathlib import Path
 
 import duckdb
@@ -17,20 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.sandbox import READY_TOKEN, Sandbox, World
-from tests.pipelines.ledger_of_sandbox import JOBLEDGER, NOW, environment, jobledger, running, small_world
+from tests.pipelines.ledger_of_sandbox import JOBLEDGER, NOW, environment, jobledger
 
 Ledger = tuple[dict[str, str], Path]
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return small_world()
-
-
-@pytest.fixture(scope="module")
-def sandbox(world: World) -> Generator[Sandbox]:
-    with running(world) as (sandbox, _):
-        yield sandbox
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from click.testing import CliRunner
 from pipelines.cli import main
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import prepare_data, read_settings
-from tests.pipelines.ledger_of_sandbox import NOW, environment, jobledger, running, small_world
+from tests.pipelines.ledger_of_sandbox import NOW, environment, jobledger
 from tests.warehouse.test_files import modes, umask
 from warehouse.errors import WrongUsage
 from warehouse.release import NewerLedger
@@ -21,17 +20,6 @@ from warehouse.release import NewerLedger
 ODD = "it's a=b #1;&$x ünï-日本 s3:x 100% created_month=2020-01"
 COUNT = ["sql", "select count(*) as n, count(distinct walk_id) as walks from observations", "--format", "json"]
 MARCH = ["sync", "--from", "2026-03", "--to", "2026-03"]
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return small_world()
-
-
-@pytest.fixture(scope="module")
-def sandbox(world: World) -> Generator[Sandbox]:
-    with running(world) as (sandbox, _):
-        yield sandbox
 
 
 @pytest.fixture(scope="module")
