@@ -5,7 +5,6 @@ The typed tables are not written down: they derive from the contract. Marts stan
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from warehouse.contract import Contract, contract, typed_table
@@ -311,12 +310,9 @@ def dictionary_column(edition: str) -> str:
 
 def flattened_tables(known: Contract | None = None) -> tuple[Table, ...]:
     """The monthly tables that one pass over a month's observations makes: core, specifications and drift."""
-    return (*CORE_TABLES, *_typed_tables(known or contract()), CONTRACT_DRIFT)
-
-
-@lru_cache(maxsize=4)
-def _typed_tables(known: Contract) -> tuple[Table, ...]:
-    return tuple(typed_table_declaration(job_type, known) for job_type in known.job_types)
+    known = known or contract()
+    typed = tuple(typed_table_declaration(job_type, known) for job_type in known.job_types)
+    return (*CORE_TABLES, *typed, CONTRACT_DRIFT)
 
 
 def ledger_tables(known: Contract | None = None) -> tuple[Table, ...]:
