@@ -5,13 +5,12 @@ one, `report_failed_months`, fails where a month failed, when all else is done. 
 event per table is what the UI needs and a step per table is what it does not. Asset keys are table names.
 """
 
-import functools
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -87,7 +86,7 @@ class StepFailed(dg.Failure):
 def fails_in_words(step: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
     """Let whatever a step raises be StepFailed: Dagster shows other errors below its own words and their traceback."""
 
-    @functools.wraps(step)
+    @wraps(step)
     def told(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         try:
             yield from step(*args, **kwargs)

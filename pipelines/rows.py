@@ -29,7 +29,7 @@ _json = msgspec.json.Encoder(decimal_format="number")
 
 
 def write(rows: pa.Table, form: str, out: BinaryIO) -> None:
-    """Write rows to a stream of bytes in one of FORMATS but `table`."""
+    """Write rows to a stream of bytes in one of FORMATS but `table`; raise ValueError for any other."""
     if form == "parquet":
         import pyarrow.parquet as pq
 
@@ -45,6 +45,8 @@ def write(rows: pa.Table, form: str, out: BinaryIO) -> None:
         out.write(b"[" + b",".join(b"\n " + line for line in lines) + (b"\n]\n" if lines else b"]\n"))
     elif form == "ndjson":
         out.writelines(line + b"\n" for line in _objects(rows))
+    else:
+        raise ValueError(f"no format of bytes: {form}")
     out.flush()
 
 

@@ -130,14 +130,17 @@ def _refuse_other_than_a_query(text: str) -> None:
 def _execute(texts: Sequence[str], lake: Lake, file: Path, params: Mapping[str, Any] | None, read: _Read[T]) -> list[T]:
     """Execute queries; where the usual limit on memory is too small, again with all that DuckDB takes by itself."""
     folders = [lake.root, lake.data.resolve() / "lake"]
-    try:
-        with locked_connection(file, folders, memory=MEMORY_LIMIT) as con:
+
+    def ask(memory: str | None) -> list[T]:
+        with locked_connection(file, folders, memory=memory) as con:
             return [read(con.execute(text, dict(params or {}))) for text in texts]
+
+    try:
+        return ask(MEMORY_LIMIT)
     except duckdb.OutOfMemoryException:
         if os.environ.get(MEMORY_SETTING):
             raise
-    with locked_connection(file, folders, memory=None) as con:
-        return [read(con.execute(text, dict(params or {}))) for text in texts]
+    return ask(None)
 
 
 def _as_arrow(result: duckdb.DuckDBPyConnection) -> pa.Table:

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Final
 
-SECONDS: int = 300
-PRELOADED = (
+SECONDS: Final = 300
+PRELOADED: Final = (
     "tests.pipelines.command",
     "pipelines.cli",
     "pipelines.answering",
@@ -42,14 +43,14 @@ def run_command(
     """Run `jobledger` with these arguments to its end; raise subprocess.TimeoutExpired if it has none."""
     with tempfile.TemporaryDirectory() as folder:
         streams = tuple(Path(folder) / name for name in ("stdin", "stdout", "stderr"))
-        streams[0].write_text(stdin or "")
+        streams[0].write_text(stdin or "", encoding="utf-8")
         process = forks().Process(target=_command, args=(list(arguments), dict(env), cwd, streams, _umask()))
         process.start()
         process.join(SECONDS)
         if process.exitcode is None:
             process.kill()
             raise subprocess.TimeoutExpired(["jobledger", *arguments], SECONDS)
-        _, stdout, stderr = (stream.read_text() if stream.exists() else "" for stream in streams)
+        _, stdout, stderr = (stream.read_text(encoding="utf-8") if stream.exists() else "" for stream in streams)
         return subprocess.CompletedProcess(["jobledger", *arguments], process.exitcode, stdout, stderr)
 
 
