@@ -160,6 +160,7 @@ def test_a_person_sees_in_red_which_month_of_three_is_bad_why_and_what_to_do(ui:
     in_the_way.unlink()
     assert ended == "FAILURE"
     shot = Path(SCREENSHOTS or tmp_path).absolute() / "one_bad_month_of_three.png"
+    shot.parent.mkdir(parents=True, exist_ok=True)
     look(f"{ui.url}/runs/{run_id}", tmp_path / "profile", f"--screenshot={shot}")
     assert shot.stat().st_size > 50_000  # an empty page takes less
     page = unescape(look(f"{ui.url}/runs/{run_id}", tmp_path / "profile", "--dump-dom"))
