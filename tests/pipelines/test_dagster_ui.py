@@ -155,6 +155,7 @@ def test_a_person_sees_the_assets_in_their_groups(ui: Ui, tmp_path: Path) -> Non
 @NEEDS_BROWSER
 def test_a_person_sees_in_red_which_month_of_three_is_bad_why_and_what_to_do(ui: Ui, tmp_path: Path) -> None:
     in_the_way = ui.home / "data" / "scratch" / "2026-02"
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
     in_the_way.write_text("in the way")
     run_id, ended = run_of_months(ui.url, "2026-01", "2026-03")
     in_the_way.unlink()
