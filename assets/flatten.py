@@ -26,7 +26,7 @@ from warehouse.declaration import Table
 from warehouse.engine import arrow, load, month_connection, month_threads, run, side_by_side
 from warehouse.errors import Busy
 from warehouse.lake import Lake, Staging, copy_to, quote
-from warehouse.raw import raw_texts, raw_views
+from warehouse.raw import REVISION, raw_texts, raw_views
 from warehouse.sql import run_macros, statement, statements
 from warehouse.tables import (
     CONTRACT_DRIFT,
@@ -39,9 +39,6 @@ from warehouse.tables import (
 
 MADE_FROM: Final = "made_from"
 """Footer key of a flattened file: the raw files, the contract and the code that it was made from."""
-
-REVISION: Final = "revision"
-"""Footer key of a raw file: new whenever its rows are."""
 
 PYTHON_REVISION: Final = 1
 """Raise it when Python, and neither a statement nor a function named in `_value_makers`, makes other values."""
@@ -82,12 +79,12 @@ class Flattened:
 def is_fresh(lake: Lake, month: str, known: Contract) -> bool:
     """Whether all flattened files of a month were made from its raw files as they are, by this contract and code."""
     wanted = made_from(lake, month, known)
-    return all(_footer(lake, table, month).get(MADE_FROM) == wanted for table in flattened_tables(known))
+    return all(lake.readable_metadata(table, month).get(MADE_FROM) == wanted for table in flattened_tables(known))
 
 
 def made_from(lake: Lake, month: str, known: Contract) -> str:
     """What the flattened files of a month would be made from now."""
-    raw = [_footer(lake, table, month).get(REVISION, "-") for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS)]
+    raw = [lake.readable_metadata(table, month).get(REVISION, "-") for table in (OBSERVATIONS, MESSAGE_OBSERVATIONS)]
     return " ".join((*raw, known.digest, code_digest(known)))
 
 
@@ -103,17 +100,9 @@ def stale_months(lake: Lake, known: Contract) -> list[str]:
 
 def _looks_fresh(lake: Lake, month: str, tables: Sequence[Table], known: Contract) -> bool:
     wanted = made_from(lake, month, known)
-    return _footer(lake, tables[-1], month).get(MADE_FROM) == wanted and all(
+    return lake.readable_metadata(tables[-1], month).get(MADE_FROM) == wanted and all(
         lake.path(table, month).exists() for table in tables
     )
-
-
-def _footer(lake: Lake, table: Table, month: str) -> dict[str, str]:
-    """Return what a file's footer says; nothing where it cannot be read: nobody knows what that file was made from."""
-    try:
-        return lake.metadata(table, month)
-    except (OSError, pa.ArrowException):
-        return {}
 
 
 def flatten_months(
@@ -178,9 +167,9 @@ def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
         load(con, name, rows)
     _make(con, "newest")
     _read(con, [])
-    torn = run(con, statement("flatten/torn"))
-    if torn:
-        _read(con, torn)
+    _make(con, "torn_forms")
+    if _has_rows(con, "torn_forms"):
+        _read(con, run(con, statement("flatten/torn")))
     for name in ("entries", "job_editions"):
         _make(con, name)
     load(con, "snake_names", _snake_names(con))
@@ -248,6 +237,10 @@ def _same_key(row: Field, known: Contract) -> Iterator[Field]:
     for other in known.fields_of(row.job_type, row.part):
         if other.api_field == row.api_field and other != row:
             yield other
+
+
+def _has_rows(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    return bool(run(con, f"SELECT 1 FROM {name} LIMIT 1"))
 
 
 def _make(con: duckdb.DuckDBPyConnection, name: str, kind: str = "TABLE") -> None:

@@ -6,7 +6,6 @@ something new, `walks` always, for each walk is a fact.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from typing import Any, Final, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from assets.flatten import REVISION
 from assets.records import SCHEMA
 from assets.walk import Walk
 from warehouse.contract import Contract
@@ -25,7 +23,7 @@ from warehouse.declaration import Table
 from warehouse.engine import load, month_connection, run
 from warehouse.lake import Lake, Staging, copy_to, parquet_files, quote
 from warehouse.months import Window
-from warehouse.raw import raw_views
+from warehouse.raw import raw_footer, raw_views
 from warehouse.sql import run_macros, statement
 from warehouse.tables import OBSERVATIONS, REJECTED_RECORDS, WALKS
 
@@ -169,6 +167,7 @@ def _open(con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, known: Con
     run_macros(con)
     raw_views(con, lake, window.month)
     _make(con, "last_kept")
+    _make(con, "last_versions")
     ended = ", ".join(quote(state.name) for state in known.states if state.outcome != "open")
     _make(con, "open_by_id", {"$ended_states": ended})
 
@@ -277,7 +276,7 @@ def _extend(con: duckdb.DuckDBPyConnection, staging: Staging, table: Table, mont
     """Stages a raw table's file with more rows."""
     kept = staging.lake.source(table, month)  # as it lies there: what is mended is mended as it is read
     rows = f"(SELECT * FROM {kept} UNION ALL BY NAME ({added}))"
-    copy_to(con, table, rows, staging.reserve(table, month), {REVISION: uuid.uuid4().hex})
+    copy_to(con, table, rows, staging.reserve(table, month), raw_footer(staging.lake, table, month))
 
 
 def _walk_row(walk: Walk, counts: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ again after growing pauses (`warehouse/sql/landing/failures_to_ask_about.sql`), 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,12 +16,11 @@ import pyarrow as pa
 from assets.api.asking import ask_each
 from assets.api.errors import ApiError, Malformed, NotAuthorised, ProxyRefused, refuses_token
 from assets.api.protocol import Answer, Api, Tally
-from assets.flatten import REVISION
 from assets.plan import Plan
 from warehouse.contract import Contract
 from warehouse.engine import connection, load, run
 from warehouse.lake import Lake, copy_to, quote
-from warehouse.raw import raw_views
+from warehouse.raw import raw_footer, raw_views
 from warehouse.sql import run_macros, statement
 from warehouse.tables import MESSAGE_OBSERVATIONS
 
@@ -116,7 +114,7 @@ def _keep(lake: Lake, month: str, rows: list[dict[str, Any]]) -> None:
         load(con, "answers", pa.Table.from_pylist(rows, schema=MESSAGE_OBSERVATIONS.arrow_schema))
         both = f"(SELECT * FROM {lake.source(MESSAGE_OBSERVATIONS, month)} UNION ALL BY NAME SELECT * FROM answers)"
         path = staging.reserve(MESSAGE_OBSERVATIONS, month)
-        copy_to(con, MESSAGE_OBSERVATIONS, both, path, {REVISION: uuid.uuid4().hex})
+        copy_to(con, MESSAGE_OBSERVATIONS, both, path, raw_footer(lake, MESSAGE_OBSERVATIONS, month))
         staging.commit()
 
 

@@ -7,13 +7,11 @@ the old one is walked again, and in neither never.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
 
-from assets.flatten import REVISION
 from assets.landing import Landed, Move, landing
 from assets.plan import Plan
 from assets.records import RecordFile
@@ -21,7 +19,7 @@ from warehouse.contract import Contract
 from warehouse.engine import connection, load, run
 from warehouse.lake import Lake, Staging, copy_to
 from warehouse.months import window
-from warehouse.raw import raw_views
+from warehouse.raw import raw_footer, raw_views
 from warehouse.sql import run_macros, statement
 from warehouse.tables import OBSERVATIONS
 
@@ -72,7 +70,8 @@ def _mark(lake: Lake, month: str, moves: Sequence[Move], staging: Staging) -> No
         run(con, f"CREATE TABLE departures AS {statement('landing/departures')}")
         if run(con, "SELECT count(*) FROM departures")[0][0]:
             both = f"(SELECT * FROM {lake.source(OBSERVATIONS, month)} UNION ALL BY NAME SELECT * FROM departures)"
-            copy_to(con, OBSERVATIONS, both, staging.reserve(OBSERVATIONS, month), {REVISION: uuid.uuid4().hex})
+            place, footer = staging.reserve(OBSERVATIONS, month), raw_footer(lake, OBSERVATIONS, month)
+            copy_to(con, OBSERVATIONS, both, place, footer)
             staging.commit()
 
 

@@ -6,6 +6,7 @@ API's clock was ahead; where that is minutes or more, they are put on the API's 
 
 from __future__ import annotations
 
+import uuid
 from typing import Final
 
 import duckdb
@@ -15,6 +16,12 @@ from warehouse.engine import run
 from warehouse.lake import Lake
 from warehouse.sql import statement, statements
 from warehouse.tables import MESSAGE_OBSERVATIONS, OBSERVATIONS, REJECTED_RECORDS, WALKS
+
+REVISION: Final = "revision"
+"""Footer key of a raw file: new whenever its rows are."""
+
+SPELLED: Final = "spelled"
+"""Footer key of a raw file whose ids are all in the one spelling, so that no reader needs to spell them again."""
 
 IDS: Final = ("job_id", "itwin_id", "walked_itwin_id")
 RAW_TABLES: Final = {table.name: table for table in (OBSERVATIONS, WALKS, MESSAGE_OBSERVATIONS, REJECTED_RECORDS)}
@@ -51,6 +58,26 @@ def raw_texts() -> list[str]:
     return [statement("macros"), *statements("raw")]
 
 
+def raw_footer(lake: Lake, table: Table, month: str) -> dict[str, str]:
+    """Return the footer of a raw file that gets the rows of the one in its place, and new ones.
+
+    New rows of `observations` are spelled as they are landed.
+    """
+    grows_spelled = table == OBSERVATIONS and (not lake.path(table, month).exists() or _is_spelled(lake, table, month))
+    return {REVISION: uuid.uuid4().hex} | ({SPELLED: "true"} if grows_spelled else {})
+
+
+def _is_spelled(lake: Lake, table: Table, month: str) -> bool:
+    return SPELLED in lake.readable_metadata(table, month)
+
+
 def _spelled(lake: Lake, table: Table, month: str | None) -> str:
+    """Return a SELECT of a raw table with its ids in one spelling.
+
+    `spelled` hides a column's range from DuckDB, which then reads what it could pass over: a month whose file says
+    that it needs no spelling is read as it is.
+    """
+    if month and _is_spelled(lake, table, month):
+        return f"SELECT * FROM {lake.source(table, month)}"
     ids = ", ".join(f"spelled({name}) AS {name}" for name in IDS if name in table.column_names)
     return f"SELECT * REPLACE ({ids}) FROM {lake.source(table, month)}"

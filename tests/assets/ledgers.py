@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from assets.api.protocol import Api
 from assets.by_id import ask_for_unlisted
-from assets.flatten import REVISION, Flattened, flatten_month
+from assets.flatten import Flattened, flatten_month
 from assets.landing import Landed, landing
 from assets.plan import Plan
 from assets.records import RecordFile, body_hash
@@ -28,6 +28,7 @@ from warehouse.contract import Contract, contract
 from warehouse.declaration import Table
 from warehouse.lake import Lake
 from warehouse.months import window
+from warehouse.raw import REVISION
 from warehouse.tables import OBSERVATIONS, WALKS, ledger_tables
 
 Row = dict[str, Any]

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from assets.flatten import REVISION, flatten_month
+from assets.flatten import flatten_month
 from assets.records import body_hash
 from pipelines.sandbox.instants import HOUR, from_micros
 from pipelines.sandbox.skeleton import Job
@@ -29,6 +29,7 @@ from warehouse.declaration import Table
 from warehouse.lake import Lake
 from warehouse.marts.all import all_tables
 from warehouse.months import window
+from warehouse.raw import raw_footer
 from warehouse.tables import MESSAGE_OBSERVATIONS, OBSERVATIONS, WALKS
 
 SEEN_AFTER: Final = timedelta(days=3)
@@ -47,7 +48,7 @@ def write_month(data: Path, jobs: int, month: str) -> None:
             (MESSAGE_OBSERVATIONS, messages),
             (WALKS, [_walk(month, walk_id, len(found))]),
         ):
-            staging.write(table, month, _table(table, rows), {REVISION: uuid.uuid4().hex})
+            staging.write(table, month, _table(table, rows), raw_footer(lake, table, month))
         staging.commit()
     flatten_month(lake, month, contract())
 

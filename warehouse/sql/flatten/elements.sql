@@ -10,9 +10,12 @@ SELECT
     n.json_type,
     1 AS ordinal,
     p.items[n.place] AS text
-FROM (SELECT job_id, type, shape, texts_of(written) AS items FROM parts) AS p
-INNER JOIN job_editions AS j ON j.job_id = p.job_id
-INNER JOIN named AS n ON n.shape = p.shape AND n.candidates = j.candidates
+FROM (
+    SELECT o.job_id, o.type, o.shape, j.candidates, texts_of(o.written) AS items
+    FROM parts AS o
+    INNER JOIN job_editions AS j ON j.job_id = o.job_id
+) AS p
+INNER JOIN named AS n ON n.shape = p.shape AND n.candidates = p.candidates
 WHERE n.json_type <> 'ARRAY'
 UNION ALL
 SELECT *

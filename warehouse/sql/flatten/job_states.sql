@@ -5,14 +5,14 @@
 -- only until they were found gone.
 WITH versions AS (
     SELECT
-        job_id,
-        itwin_id,
-        observed_at,
-        state_of(body) AS state,
-        lag(state_of(body)) OVER in_time AS state_before,
+        *,
+        lag(state) OVER in_time AS state_before,
         row_number() OVER in_time AS version
-    FROM observations
-    WHERE http_status = 200 AND job_id IN (SELECT job_id FROM newest WHERE versions > 1)
+    FROM (
+        SELECT job_id, itwin_id, observed_at, state_of(body) AS state
+        FROM observations
+        WHERE http_status = 200 AND job_id IN (SELECT job_id FROM newest WHERE versions > 1)
+    )
     WINDOW in_time AS (PARTITION BY job_id ORDER BY observed_at)
 ),
 

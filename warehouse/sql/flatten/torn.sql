@@ -1,15 +1,5 @@
 -- Grain: job in whose newest body a key stands twice, with that body.
-WITH torn_forms AS (
-    SELECT form
-    FROM (SELECT form, unnest(keys) AS keys FROM forms)
-    WHERE len(keys) > len(list_distinct(keys))
-    UNION
-    SELECT shape
-    FROM shapes
-    WHERE len(keys) > len(list_distinct(keys))
-),
-
-torn_jobs AS (
+WITH torn_jobs AS (
     SELECT job_id FROM parts WHERE shape IN (SELECT form FROM torn_forms)
     UNION
     SELECT job_id FROM parsed WHERE form IN (SELECT form FROM torn_forms)
