@@ -6,7 +6,8 @@ before there is one. Raw tables are as `warehouse.raw` reads them. It may use th
 runs the SQL; that is the work of `assets.marts`.
 
 A mart that would be too long for one statement has steps before it, each a SELECT in a file `<name>_<step>.sql`: the
-steps after it and the mart see its rows under that name, and nobody else does.
+steps after it and the mart see its rows under that name, and nobody else does. A step that several marts have alike is
+one file, `shared_<step>.sql`, whose text calls the rows of the steps before it `mart_<step>`.
 
 A mart whose table is monthly is made month by month: its SELECT sees one month of each table that it reads, all of them
 monthly, and only the months that changed are made again.
@@ -20,8 +21,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
+from typing import Final
 
 from warehouse.declaration import Table
+
+SHARED_STEPS: Final = ("kaplan_meier",)
+"""The steps that several marts have alike."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,12 @@ class Mart:
     @property
     def step_sql(self) -> dict[str, str]:
         """The SELECT of each step by the name of its rows, in their order."""
-        return {f"{self.name}_{step}": _text(f"{self.name}_{step}.sql") for step in self.steps}
+        return {
+            f"{self.name}_{step}": _text(f"shared_{step}.sql").replace("mart_", f"{self.name}_")
+            if step in SHARED_STEPS
+            else _text(f"{self.name}_{step}.sql")
+            for step in self.steps
+        }
 
     @property
     def holds_sql(self) -> str | None:

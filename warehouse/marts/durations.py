@@ -129,7 +129,13 @@ OPEN_JOBS: Final = Table(
 )
 
 DURATION_MARTS: Final = (
-    Mart(DURATION_STATS, reads=("jobs",), timely=True, may_hold=True),
+    Mart(
+        DURATION_STATS,
+        reads=("jobs",),
+        timely=True,
+        may_hold=True,
+        steps=("durations", "statistics", "lengths", "kaplan_meier"),
+    ),
     Mart(HOURLY_LOAD, reads=("jobs",), timely=True, may_hold=True),
     Mart(OPEN_JOBS, reads=("jobs", "job_states", "observations", "walks"), timely=True, may_hold=True),
 )

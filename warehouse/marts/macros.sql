@@ -44,6 +44,14 @@ CREATE OR REPLACE MACRO hour_start(number) AS
 CREATE OR REPLACE MACRO numbers_between(first, last) AS
     generate_series(first, last);
 
+-- How long a wait or a run has lasted that has begun and not ended, in microseconds: until as_of, or until its job vanished.
+-- Null for every other, and before there is an as_of.
+CREATE OR REPLACE MACRO so_far_us(began_at, stopped_at, outcome, vanished_at, as_of) AS
+    CASE
+        WHEN outcome = 'open' AND stopped_at IS NULL AND began_at IS NOT NULL AND coalesce(vanished_at, as_of) IS NOT NULL
+            THEN greatest(0, epoch_us(coalesce(vanished_at, as_of)) - epoch_us(began_at))
+    END;
+
 -- The median of a sorted list; null of none.
 CREATE OR REPLACE MACRO median_of(ordered) AS
     (list_extract(ordered, (len(ordered) + 1) // 2) + list_extract(ordered, (len(ordered) + 2) // 2)) / 2;
