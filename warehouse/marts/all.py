@@ -9,6 +9,7 @@ from warehouse.declaration import Table
 from warehouse.marts import Mart
 from warehouse.marts.consumption import CONSUMPTION_MARTS
 from warehouse.marts.durations import DURATION_MARTS
+from warehouse.marts.estimation import ESTIMATION_MARTS
 from warehouse.marts.failures import FAILURE_MARTS
 from warehouse.marts.forecast import FORECAST_MARTS
 from warehouse.marts.lineage import LINEAGE_MARTS
@@ -22,6 +23,7 @@ MARTS: Final[tuple[Mart, ...]] = (
     *LINEAGE_MARTS,
     *FORECAST_MARTS,
     *OPTION_MARTS,
+    *ESTIMATION_MARTS,
 )
 
 

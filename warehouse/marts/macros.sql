@@ -67,6 +67,16 @@ CREATE OR REPLACE MACRO median_low(ordered) AS
 CREATE OR REPLACE MACRO median_high(ordered) AS
     CASE WHEN len(ordered) >= 20 THEN list_extract(ordered, len(ordered) + 1 - median_rank(len(ordered))) END;
 
+-- The ends of Wilson's 95 % interval of a share, `hits` of n; null of none. share_reach is half its width.
+CREATE OR REPLACE MACRO share_reach(hits, n) AS
+    1.95996398e0 * sqrt(hits * (n - hits) / CAST(nullif(n, 0) AS DOUBLE) + 0.960364705e0) / (n + 3.84145882e0);
+
+CREATE OR REPLACE MACRO share_low(hits, n) AS
+    CASE WHEN n > 0 THEN greatest(0e0, (hits + 1.92072941e0) / (n + 3.84145882e0) - share_reach(hits, n)) END;
+
+CREATE OR REPLACE MACRO share_high(hits, n) AS
+    CASE WHEN n > 0 THEN least(1e0, (hits + 1.92072941e0) / (n + 3.84145882e0) + share_reach(hits, n)) END;
+
 -- The 90 % point of Student's t with 1 or more degrees of freedom, which need not be whole: off by less than 1e-6.
 CREATE OR REPLACE MACRO student_t90(freedom) AS
     1.28155157e0 + 0.84656217e0 / freedom + 0.57145593e0 / power(freedom, 2) + 0.25411399e0 / power(freedom, 3)
