@@ -50,6 +50,8 @@ MOST_ROWS: Final = {
     "units_by_day": "count(*)",
     "unit_forecast": "(count(DISTINCT itwin_id) + 1) * (1 + 3 * 24)",
     "option_impact": "4 * count(DISTINCT type)",  # each type has one option, a number, which stands in quartiles
+    "estimates": "(count(DISTINCT itwin_id) + 1) * count(DISTINCT type)",
+    "estimates_backtest": "3 * (count(DISTINCT type) + 1)",
 }
 """The most rows that a mart can have, by what it reads: an expression over `jobs`."""
 
