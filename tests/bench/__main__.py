@@ -30,7 +30,10 @@ HISTORY_MONTHS: Final = 24
 RECENT_SHARE: Final = 20
 """The month of the idle runs has this part of the month's jobs, the same for both histories."""
 
-NAMES: Final = ("commands", "month", "flatten", "steady", "marts")
+CHANGED: Final = 10
+"""So many jobs of the month of many are changed when it is walked again."""
+
+NAMES: Final = ("commands", "month", "flatten", "many", "steady", "marts")
 KEPT: Final = Path(__file__).with_name("kept.toml")
 WORSE: Final = 4 / 3
 """How much worse than the kept ratio a quick one may be: a single run at a tenth of the size differs by much."""
@@ -92,6 +95,21 @@ class Bench:
         runs = flatten.time_flattening(data, newest)
         self.limits.append(Limit("jobs flattened a second", flatten.rate(runs, self._jobs), flatten.LIMIT, least=True))
         return table("Flattening alone", flatten.HEAD, flatten.rows(runs, self._jobs))
+
+    def many(self) -> str:
+        newest, jobs = self._months[-1], self._jobs * 10
+        with Server(jobs, [newest]) as server, Server(jobs, [newest], changed=CHANGED) as changed:
+            clients = month.compare_many(server, changed, newest, self._folder, jobs)
+        limits = {
+            "many / best dlt": month.MILLION_OF_DLT,
+            "many / floor": month.MILLION_OF_FLOOR,
+            "many, without marts / floor": month.BARE_OF_FLOOR,
+        }
+        found = month.ratios_of_many(clients)
+        self.limits += [Limit(name, found[name], limit) for name, limit in limits.items() if name in found]
+        peak = max(client.took.peak_mb for client in clients[:3])
+        self.limits.append(Limit("peak MB of many", peak, month.MEMORY_LIMIT_MB))
+        return table(f"A month of {jobs:,} jobs, its failed jobs' messages known", month.HEAD, month.rows(clients))
 
     def steady(self) -> str:
         start = self._history_months[0]

@@ -29,11 +29,11 @@ COLUMNS: Final = {
 }
 
 
-class Page(msgspec.Struct):
+class Page(msgspec.Struct, rename={"links": "_links"}):
     """A page of the list: its jobs as they stand, and its links."""
 
     jobs: list[msgspec.Raw]
-    _links: dict[str, dict[str, str]] = {}
+    links: dict[str, dict[str, str]] = {}
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
         while asked:
             page = decoder.decode(session.get(asked, params=params).content)
             out.writelines(bytes(job) + b"\n" for job in page.jobs)
-            asked, params = page._links.get("next", {}).get("href"), {}
+            asked, params = page.links.get("next", {}).get("href"), {}
     with duckdb.connect() as con:
         source = f"read_json('{lines}', format = 'newline_delimited', columns = {COLUMNS})"
         con.execute(f"COPY (SELECT * FROM {source}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)").fetchall()

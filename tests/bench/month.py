@@ -27,13 +27,19 @@ from warehouse.tables import JOBS, MESSAGE_OBSERVATIONS
 
 HEAD: Final = ("client", "jobs", "requests", "CPU s", "wall s", "peak MB", "CPU / best dlt", "CPU / floor")
 LEDGER: Final = "month"
-"""Folder of the ledger that the month was synced into."""
+MANY: Final = "many"
+"""Folders of the ledgers that the month, and the one of many jobs, was synced into."""
 
 NO_DLT: Final = "dlt is not installed: make bench installs it"
 OF_DLT, OF_FIRST, MEMORY_LIMIT_MB = 0.5, 0.3, 600.0
 """What jobledger may take for 100,000 new jobs, of dlt's best; for the same unchanged, of the first; and in all."""
 
+MILLION_OF_DLT, MILLION_OF_FLOOR, BARE_OF_FLOOR = 0.4, 5.0, 3.5
+"""The same for ten times as many: of dlt's best, of the floor, and without marts of the floor."""
+
 FIRST: Final = "jobledger"
+BARE: Final = "jobledger, without marts, checks and Dagster"
+TEN_CHANGED: Final = "jobledger, again: ten jobs changed"
 AGAIN: Final = "jobledger, again: nothing changed"
 FLOOR: Final = "the floor"
 BEST_DLT: Final = "dlt rest_api, parquet files"
@@ -76,6 +82,20 @@ def _sync(server: Server, month: str, data: Path, name: str) -> Client:
     return Client(name, jobs, server.requests - before, took)
 
 
+def by_jobledger_after_changes(server: Server, month: str, data: Path) -> Client:
+    """`jobledger sync` of the month into a ledger of it, from a server on which a few jobs have changed."""
+    return _sync(server, month, data, TEN_CHANGED)
+
+
+def by_bare(server: Server, month: str, data: Path, *, messages_of: Path | None = None) -> Client:
+    """The month walked, landed, flattened and published without Dagster, in a fresh process, into an empty ledger."""
+    if messages_of is not None:
+        _take_messages(month, messages_of, data)
+    before = server.requests
+    took = measure(python("tests.bench.bare", month), ledger_environment(server.url, data, month))
+    return Client(BARE, int(took.output), server.requests - before, took)
+
+
 def by_floor(server: Server, month: str, folder: Path) -> Client:
     """The floor, in a fresh process."""
     folder.mkdir()
@@ -108,6 +128,25 @@ def compare(server: Server, month: str, folder: Path, jobs: int, *, quick: bool 
     if has_dlt():
         kinds = ["parquet"] if quick else ["parquet", None]
         clients += [by_dlt(server, month, folder / f"dlt_{kind}", kind) for kind in kinds]
+    return _whole(clients, jobs)
+
+
+def compare_many(server: Server, changed: Server, month: str, folder: Path, jobs: int) -> list[Client]:
+    """The same for a month of many jobs, with messages known; then a few of them `changed`."""
+    asking = folder / "many_asking"
+    by_bare(server, month, asking)
+    clients = [
+        by_jobledger(server, month, folder / MANY, messages_of=asking),
+        by_jobledger_after_changes(changed, month, folder / MANY),
+        by_bare(server, month, folder / "many_bare", messages_of=asking),
+        by_floor(server, month, folder / "many_floor"),
+    ]
+    if has_dlt():
+        clients.append(by_dlt(server, month, folder / "many_dlt", "parquet"))
+    return _whole(clients, jobs)
+
+
+def _whole(clients: list[Client], jobs: int) -> list[Client]:
     wrong = [f"{client.name} has {client.jobs}" for client in clients if client.jobs != jobs]
     if wrong:
         raise BenchError(f"of {jobs} jobs, {'; '.join(wrong)}")
@@ -131,6 +170,14 @@ def rows(clients: list[Client]) -> list[Row]:
         )
         for client in clients
     ]
+
+
+def ratios_of_many(clients: list[Client]) -> dict[str, float]:
+    """What is held to a limit of the month of many jobs."""
+    took = {client.name: client.took for client in clients}
+    floor = took[FLOOR].cpu
+    found = {"many / floor": took[FIRST].cpu / floor, "many, without marts / floor": took[BARE].cpu / floor}
+    return found | ({"many / best dlt": took[FIRST].cpu / took[BEST_DLT].cpu} if BEST_DLT in took else {})
 
 
 def ratios(clients: list[Client]) -> dict[str, float]:

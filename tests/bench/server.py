@@ -37,11 +37,12 @@ _Send = Callable[[dict[str, Any]], Awaitable[None]]
 class Server:
     """The server as a child process, as long as the `with` block lasts.
 
-    `by_itwin`: a listing for each iTwin of the world instead of one of all jobs.
+    `by_itwin`: a listing for each iTwin of the world instead of one of all jobs. `changed`: so many jobs of each
+    listing have another name than without it.
     """
 
-    def __init__(self, jobs: int, months: Sequence[str], *, by_itwin: bool = False) -> None:
-        more = ["--by-itwin"] if by_itwin else []
+    def __init__(self, jobs: int, months: Sequence[str], *, by_itwin: bool = False, changed: int = 0) -> None:
+        more = [*(["--by-itwin"] if by_itwin else []), *(["--changed", changed] if changed else [])]
         self._command = python("tests.bench.server", jobs, *months, *more)
         self.url = ""
 
@@ -74,12 +75,15 @@ class Answers:
     pages: dict[str, bytes] = field(default_factory=dict[str, bytes])
     messages: dict[str, bytes] = field(default_factory=dict[str, bytes])
     requests: int = 0
+    changed: int = 0
 
     def add(self, month: str, itwin: str | None, jobs: Sequence[Job], now: int) -> None:
         """Renders the listing of a month, of all jobs or of one iTwin's."""
         starts = range(0, len(jobs), PAGE) or range(1)
+        renamed = set(range(0, len(jobs), max(1, len(jobs) // self.changed))) if self.changed else set[int]()
         for place, start in enumerate(starts):
-            bodies = b",".join(job.body(now) for job in jobs[start : start + PAGE])
+            page = enumerate(jobs[start : start + PAGE], start)
+            bodies = b",".join(_renamed(job.body(now)) if at in renamed else job.body(now) for at, job in page)
             more = place + 1 < len(starts)
             links = b',"_links":{"next":{"href":%s}}' % self._link(month, itwin, place + 1) if more else b""
             self.pages[_token(month, itwin, place)] = b'{"jobs":[%s]%s}' % (bodies, links)
@@ -106,6 +110,10 @@ class Answers:
     def _link(self, month: str, itwin: str | None, place: int) -> bytes:
         query = {"$top": PAGE, "continuationToken": _token(month, itwin, place)}
         return msgspec.json.encode(f"{self.base}{JOBS_PATH}?{urlencode(query, quote_via=quote, safe='$/')}")
+
+
+def _renamed(body: bytes) -> bytes:
+    return msgspec.json.encode(msgspec.json.decode(body) | {"name": "Renamed"})
 
 
 def _token(month: str, itwin: str | None, place: int) -> str:
@@ -135,10 +143,11 @@ def main() -> None:
     parser.add_argument("jobs", type=int)
     parser.add_argument("months", nargs="+")
     parser.add_argument("--by-itwin", action="store_true")
+    parser.add_argument("--changed", type=int, default=0)
     chosen = parser.parse_args()
     now = to_micros(datetime.now(UTC))
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-        answers = Answers(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        answers = Answers(f"http://127.0.0.1:{listener.getsockname()[1]}", changed=chosen.changed)
         for month in chosen.months:
             for itwin, jobs in _listings(jobs_of(month, chosen.jobs), chosen.by_itwin):
                 answers.add(month, itwin, jobs, now)
