@@ -10,12 +10,15 @@ from pathlib import Path
 
 from assets.flatten import flatten_month
 from assets.marts import make_marts
+from assets.name_tables import LOCK as NAMES_LOCK
+from assets.name_tables import make_name_tables
 from warehouse.contract import Contract
 from warehouse.declaration import Table
 from warehouse.engine import connection, run
 from warehouse.files import make_folder
 from warehouse.lake import MARTS_LOCK, Lake
 from warehouse.marts import Mart
+from warehouse.name_tables import MADE_NAME_TABLES
 from warehouse.sql import statement
 from warehouse.tables import OBSERVATIONS, flattened_tables
 
@@ -39,7 +42,7 @@ def replay(
     *,
     tell: Callable[[str], None],
 ) -> list[Difference]:
-    """Makes all flattened tables and marts anew, month by month, and compares each with what it was."""
+    """Make all flattened tables, the tables of names and the marts anew, and compares each with what it was."""
     differences = {table.name: Difference(table.name) for table in flattened_tables(known)}
     for month in lake.months(OBSERVATIONS):
         with lake.exclusive(month, on_wait=tell), _kept(lake, flattened_tables(known), month) as before:
@@ -47,18 +50,27 @@ def replay(
             for table in flattened_tables(known):
                 _compare(differences[table.name], table, before.source(table, month), lake.source(table, month))
         tell(f"{month} replayed")
+    with lake.exclusive(NAMES_LOCK, on_wait=tell), _kept(lake, MADE_NAME_TABLES, None) as before:
+        make_name_tables(lake, force=True)
+        differences |= _compared(MADE_NAME_TABLES, before, lake)
     with lake.exclusive(MARTS_LOCK, on_wait=tell), _kept(lake, [mart.table for mart in marts], None) as before:
         make_marts(lake, marts, tables, force=True)
-        for mart in marts:
-            differences[mart.name] = Difference(mart.name)
-            _compare(differences[mart.name], mart.table, before.source(mart.table), lake.source(mart.table))
+        differences |= _compared([mart.table for mart in marts], before, lake)
     return list(differences.values())
+
+
+def _compared(tables: Sequence[Table], before: Lake, after: Lake) -> dict[str, Difference]:
+    """By table, what it has now against before."""
+    differences = {table.name: Difference(table.name) for table in tables}
+    for table in tables:
+        _compare(differences[table.name], table, before.source(table), after.source(table))
+    return differences
 
 
 @contextmanager
 def _kept(lake: Lake, tables: Sequence[Table], month: str | None) -> Generator[Lake]:
     """The files of some tables as they are now, linked aside for as long as the block lasts; a lake of their own."""
-    with lake.scratch(f"{month or 'marts'}.replay") as folder:
+    with lake.scratch(f"{month or tables[0].group}.replay") as folder:
         kept = Lake(folder)
         for file in (file for table in tables for file in _files(lake, table, month)):
             place = folder / file.relative_to(lake.data)

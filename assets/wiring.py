@@ -33,6 +33,8 @@ from assets.checks import (
 from assets.flatten import code_digest, flatten_months, is_fresh
 from assets.landing import Landed
 from assets.marts import make_marts, mart_digest
+from assets.name_tables import code_digest as code_digest_of_names
+from assets.name_tables import make_name_tables
 from assets.plan import Plan
 from assets.sync import Synced, sync_months
 from assets.walk import Walk
@@ -46,8 +48,11 @@ from warehouse.facts import facts, row_count, version
 from warehouse.failed_months import FailedMonth, MonthsFailed, Step, clear, failed_months, record
 from warehouse.lake import MARTS_LOCK, Lake
 from warehouse.marts.all import MARTS, all_tables
+from warehouse.name_tables import NAME_TABLES
 from warehouse.sql import statements
 from warehouse.tables import (
+    JOB_REFERENCES,
+    JOBS,
     OBSERVATIONS,
     RAW_TABLES,
     REJECTED_RECORDS,
@@ -69,6 +74,7 @@ STALE = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_win
 
 RAW_STEP = "walk_the_api"
 CORE_STEP = "flatten"
+NAMES_STEP = "ask_for_names"
 LAST_STEP = "report_failed_months"
 
 P = ParamSpec("P")
@@ -126,6 +132,7 @@ def build_assets(start_month: str, known: Contract | None = None) -> list[dg.Ass
         _complete_walk(),
         _raw_assets(months, known),
         _core_assets(months, known),
+        _name_assets(),
         _mart_assets(known),
         _published_asset(known),
     ]
@@ -290,6 +297,21 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
         yield from _check_results(verify(lake, CORE_CHECKS, by_name, known, failed=unmade, settled=settled))
 
     return core
+
+
+def _name_assets() -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=NAMES_STEP,
+        specs=[asset_spec(table, code_digest_of_names(), (JOBS.name, JOB_REFERENCES.name)) for table in NAME_TABLES],
+    )
+    @fails_in_words
+    def names(context: dg.AssetExecutionContext, ledger: LedgerResource) -> Iterator[dg.MaterializeResult[Any]]:
+        """Make the tables of names where something changed."""
+        lake = ledger.lake()
+        make_name_tables(lake)
+        yield from materialized(context, lake, NAME_TABLES)
+
+    return names
 
 
 def _mart_assets(known: Contract) -> dg.AssetsDefinition:

@@ -97,7 +97,7 @@ def _remove_database(file: Path) -> None:
 def _statements(lake: Lake, table: Table, how: Publish) -> Iterator[str]:
     """What makes a table of the door, with its comments."""
     kind = "VIEW" if how == "views" else "TABLE"
-    yield f"CREATE {kind} door.{table.name} AS SELECT {table.typed_select} FROM {_source(lake, table)}"
+    yield f"CREATE {kind} door.{table.name} AS {_select(lake, table)}"
     yield f"COMMENT ON {kind} door.{table.name} IS {quote(table.comment)}"
     for column in table.columns:
         yield f'COMMENT ON COLUMN door.{table.name}."{column.name}" IS {quote(column.comment)}'
@@ -116,6 +116,12 @@ def _made_from(place: Path) -> str:
             return str(run(con, f"SELECT {MADE_FROM}()")[0][0])
     except duckdb.Error:
         return ""
+
+
+def _select(lake: Lake, table: Table) -> str:
+    """A SELECT of the rows that the door shows under a table's name."""
+    sources = [table] if table.shown_with is None else [table, table.shown_with]
+    return " UNION ALL ".join(f"SELECT {table.typed_select} FROM {_source(lake, each)}" for each in sources)
 
 
 def _source(lake: Lake, table: Table) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ColumnType = Literal["VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMPTZ", "VARCHAR[]"]
-Group = Literal["raw", "core", "specifications", "quality", "marts", "published"]
+Group = Literal["raw", "core", "specifications", "names", "quality", "marts", "published"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Table:
 
     `monthly` tables have one file for each month of job creation (UTC), the others one file. `sorted_by` is how rows
     lie in a file, so that the same content always gives the same bytes: by the key, unless another order lets readers
-    pass over what they do not ask for.
+    pass over what they do not ask for. In `history.duckdb` the table shows the rows of `shown_with` behind its own.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Table:
     columns: tuple[Column, ...]
     monthly: bool = True
     sorted_by: tuple[str, ...] = ()
+    shown_with: Table | None = None
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from warehouse.contract import Contract, typed_table
+from warehouse.contract.names import name_contract
 from warehouse.declaration import Column, Table
 from warehouse.lake import Lake
+from warehouse.name_tables import TABLE_OF_KIND
 from warehouse.tables import data_dictionary_declaration, dictionary_column
 
 if TYPE_CHECKING:
@@ -91,4 +93,13 @@ def _api_fields(known: Contract) -> dict[tuple[str, str], dict[str, list[str]]]:
         for path in paths.split():
             for edition in editions_of.get(path, ()):
                 found.setdefault(("jobs", column), {}).setdefault(edition, []).append(path)
-    return found
+    return found | _api_fields_of_names(known.editions)
+
+
+def _api_fields_of_names(editions: Sequence[str]) -> dict[tuple[str, str], dict[str, list[str]]]:
+    """The same of the tables of names: in every edition alike, as their API has none."""
+    return {
+        (table.name, column): {edition: [field.path for field in fields] for edition in editions}
+        for kind, table in TABLE_OF_KIND.items()
+        for column, fields in name_contract().columns_of(kind).items()
+    }

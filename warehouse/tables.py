@@ -9,6 +9,7 @@ from typing import Final
 
 from warehouse.contract import Contract, contract, typed_table
 from warehouse.declaration import Column, ColumnType, Table
+from warehouse.name_tables import NAME_DRIFT, NAME_TABLES
 
 OBSERVATIONS: Final = Table(
     name="observations",
@@ -227,12 +228,16 @@ REJECTED_RECORDS: Final = Table(
 CONTRACT_DRIFT: Final = Table(
     name="contract_drift",
     group="quality",
-    meaning="Where the newest versions of the jobs differ from the contract. What it names is kept all the same.",
-    grain="job type, JSON path, kind and edition",
+    meaning=(
+        "Where the newest versions of the jobs, and the newest answers about names, differ from the contract. What it "
+        "names is kept all the same."
+    ),
+    grain="job type (or kind of name), JSON path, kind and edition",
     key=("type", "path", "kind", "edition"),
+    shown_with=NAME_DRIFT,
     columns=(
-        Column("type", "VARCHAR", "Kind of the job"),
-        Column("path", "VARCHAR", "Where in the job object, as a JSON path"),
+        Column("type", "VARCHAR", "Kind of the job, or 'itwin', 'reality_data', 'detector' or 'user'"),
+        Column("path", "VARCHAR", "Where in the object, as a JSON path"),
         Column(
             "kind",
             "VARCHAR",
@@ -318,4 +323,5 @@ def flattened_tables(known: Contract | None = None) -> tuple[Table, ...]:
 def ledger_tables(known: Contract | None = None) -> tuple[Table, ...]:
     """Every table below the marts, in the order of the data's flow."""
     known = known or contract()
-    return (*RAW_TABLES, REJECTED_RECORDS, *flattened_tables(known), data_dictionary_declaration(known))
+    flattened = flattened_tables(known)
+    return (*RAW_TABLES, REJECTED_RECORDS, *flattened, *NAME_TABLES, data_dictionary_declaration(known))

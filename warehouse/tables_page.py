@@ -14,6 +14,7 @@ GROUPS: Final = {
     "raw": "What the API said and how it was asked, kept for good. Everything else is made from these tables.",
     "core": "The jobs in their newest version, over all job types and editions.",
     "specifications": "A table for each job type: its inputs, outputs and options under their canonical names.",
+    "names": "What people call the things behind the ids, asked for once a day. A name that is not known is null.",
     "quality": "What is wrong or unknown, and what the tables mean.",
     "marts": "Answers. Each says what it counts and leaves out.",
 }
@@ -24,7 +25,7 @@ _HEAD: Final = """# Tables
 Each table is a view in `history.duckdb` and one or more Parquet files under `data/lake/`. Times are UTC, durations are
 seconds, ids are strings. A key tells rows apart. Where a column comes straight from a field of the API, the last
 columns name that field in each edition of its schema (paths in the job object; `-` where the edition has no such
-field). The same stands in the table `data_dictionary`.
+field; of names, which have no editions, paths in the object that the API answers with). The same stands in the table `data_dictionary`.
 
 This page is generated from the declarations in `warehouse/`: do not edit it.
 """
