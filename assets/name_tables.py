@@ -108,9 +108,7 @@ def _select(kind: str, table: Table, known: NameContract) -> str:
     kept = [column.name for column in table.columns if column.name not in columns]
     own = _OWN.get(table, {})
     others = "".join(f", {own.get(name, name)} AS {name}" for name in kept)
-    once = (
-        "" if kind != "detector_version" else " QUALIFY row_number() OVER (PARTITION BY id, version ORDER BY body) = 1"
-    )
+    once = f" QUALIFY row_number() OVER (PARTITION BY id, {key} ORDER BY body) = 1"
     return (
         f"WITH texts AS (SELECT *, json_type(body, {paths}) AS types, "
         f"json_extract_string(body, {paths}) AS texts FROM {source} WHERE kind = {quote(kind)}), "

@@ -24,9 +24,7 @@ NAME_OBSERVATIONS: Final = Table(
         Column("itwin_id", "VARCHAR", "iTwin in which reality data were asked for; null with the other kinds"),
         Column("source", "VARCHAR", "'list' or 'get': which request showed it; the two say more or less of a thing"),
         Column("observed_at", "TIMESTAMPTZ", "When the answer arrived here, on the API's clock"),
-        Column(
-            "http_status", "BIGINT", "200; 404 where it is not there, or not for us to see; 403 where it is refused"
-        ),
+        Column("http_status", "BIGINT", "200; 404 where it is not there, or not for us; 403 where it is refused"),
         Column("body", "VARCHAR", "The object as sent, but for signed URLs, which are cut out; null with 403 and 404"),
         Column("body_hash", "VARCHAR", "MD5 of the body, keys sorted, white space removed; null without a body"),
     ),
@@ -134,7 +132,7 @@ DETECTOR_VERSIONS: Final = Table(
 USERS: Final = Table(
     name="users",
     group="names",
-    meaning="The people behind user_id, of the caller's own organisation alone. Empty unless JOBLEDGER_NAMES has users.",
+    meaning="The people behind user_id, of the caller's own organisation. Empty unless JOBLEDGER_NAMES has users.",
     grain="user that was ever shown",
     key=("user_id",),
     monthly=False,

@@ -25,7 +25,8 @@ _HEAD: Final = """# Tables
 Each table is a view in `history.duckdb` and one or more Parquet files under `data/lake/`. Times are UTC, durations are
 seconds, ids are strings. A key tells rows apart. Where a column comes straight from a field of the API, the last
 columns name that field in each edition of its schema (paths in the job object; `-` where the edition has no such
-field; of names, which have no editions, paths in the object that the API answers with). The same stands in the table `data_dictionary`.
+field; of names, which have no editions, paths in the object that the API answers with). The same stands in the table
+`data_dictionary`.
 
 This page is generated from the declarations in `warehouse/`: do not edit it.
 """

@@ -88,7 +88,7 @@ class NameContract:
 @cache
 def name_contract() -> NameContract:
     """The contract of names that ships with jobledger."""
-    text = resources.files(__package__).joinpath("names.csv").read_text(encoding="utf-8")
+    text = resources.files("warehouse.contract").joinpath("names.csv").read_text(encoding="utf-8")
     return NameContract(tuple(_field(row) for row in csv.DictReader(text.splitlines())))
 
 
