@@ -1,4 +1,6 @@
-"""How jobledger connects to DuckDB: short connections, times in UTC, a bound on memory. No other module connects."""
+"""How jobledger connects to DuckDB: short connections, times in UTC, a bound on memory. No module but
+`instances` connects otherwise.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import duckdb
 
+from warehouse.instances import instance, start
 from warehouse.paths import pattern, plain
 
 if TYPE_CHECKING:
@@ -34,29 +37,27 @@ MEGABYTES_A_THREAD: Final = 80
 can be spilled, so one thread alone needs more than its share.
 """
 
+_WORK: Final = "work"
+"""The name of the database that a connection works in."""
+
 
 @contextmanager
 def connection(
     database: Path | None = None,
     *,
     read_only: bool = False,
-    memory: str | None = MEMORY_LIMIT,
+    memory: str = MEMORY_LIMIT,
     spill: Path | None = None,
 ) -> Generator[duckdb.DuckDBPyConnection]:
     """A connection to a file, or to a database in memory, that is closed in the end. The session's time zone is UTC.
 
-    Past `memory` (None: what DuckDB takes by itself) it spills into the folder `spill`, or one of its own among the
-    system's temporary ones.
+    Past `memory` it spills into the folder `spill`, or one of its own among the system's temporary ones.
     """
-    place = ":memory:" if database is None else str(plain(database))
-    with _overflow(spill) as overflow, closing(duckdb.connect(place, read_only=read_only)) as con:
-        _set_utc(con)
-        limit = os.environ.get(MEMORY_SETTING) or memory
-        if limit:
-            run(con, f"SET memory_limit = {quote(limit)}")
-        run(con, "SET preserve_insertion_order = true")
-        run(con, "SET enable_progress_bar = false")
-        run(con, f"SET temp_directory = {quote(overflow)}")
+    place = quote(":memory:" if database is None else str(plain(database)))
+    with _overflow(spill) as overflow, instance() as shared, shared.cursor() as con:
+        run(con, f"ATTACH {place} AS {_WORK}{' (READ_ONLY)' if read_only else ''}")
+        run(con, f"USE {_WORK}")
+        _set_up(con, memory, overflow)
         yield con
 
 
@@ -67,10 +68,11 @@ def locked_connection(
     """A connection that reads a database file and the files in some folders, and nothing else, whatever it executes.
 
     It can be told nothing different, and sees no variables of this process. Writing into the folders is not kept from
-    it: the caller executes queries alone.
+    it: the caller executes queries alone. `memory` None: what DuckDB takes by itself.
     """
     names = [name for folder in folders for name in (str(folder), pattern(folder))]  # DuckDB checks patterns as well
-    with connection(memory=memory) as con:
+    with _overflow(None) as overflow, closing(start()) as con:
+        _set_up(con, memory, overflow)
         run(con, f"ATTACH {quote(str(plain(database)))} AS history (READ_ONLY)")
         run(con, "USE history")
         run(con, f"SET allowed_directories = [{', '.join(map(quote, names))}]")
@@ -78,6 +80,15 @@ def locked_connection(
         run(con, "SET python_enable_replacements = false")
         run(con, "SET lock_configuration = true")
         yield con
+
+
+def _set_up(con: duckdb.DuckDBPyConnection, memory: str | None, overflow: str) -> None:
+    """Set what holds for a whole instance of DuckDB."""
+    limit = os.environ.get(MEMORY_SETTING) or memory
+    if limit:
+        run(con, f"SET memory_limit = {quote(limit)}")
+    run(con, f"SET temp_directory = {quote(overflow)}")
+    run(con, "SET enable_progress_bar = false")
 
 
 def quote(text: str) -> str:
@@ -115,12 +126,8 @@ def core_count() -> int:
 def side_by_side(con: duckdb.DuckDBPyConnection) -> Generator[duckdb.DuckDBPyConnection]:
     """Another connection to the same database, for a thread of its own: a connection runs one statement at a time."""
     with con.cursor() as own:
-        _set_utc(own)
+        run(own, f"USE {_WORK}")
         yield own
-
-
-def _set_utc(con: duckdb.DuckDBPyConnection) -> None:
-    run(con, "SET TimeZone = 'UTC'")
 
 
 def run(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
