@@ -98,6 +98,24 @@ def sql(query: str, form: str) -> None:
 
 
 @main.command()
+@click.option("--type", "job_type", metavar="TYPE", required=True, help="Kind of the job, for example Objects2D.")
+@click.option("--itwin", metavar="ID", help="iTwin in which it will run.")
+@click.option("--detector", metavar="NAME[/VERSION]", help="Detector that it will take as an input.")
+@click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="An option; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@_exits
+def estimate(job_type: str, itwin: str | None, detector: str | None, options: tuple[str, ...], as_json: bool) -> None:
+    """Tell what the next job will cost and how long it will run, from the jobs that are like it.
+
+    Where fewer than 20 like jobs have finished, conditions are dropped: options (the last one first), the iTwin, the
+    detector's version, the detector.
+    """
+    from pipelines import estimating
+
+    estimating.tell(read_settings().data, job_type, itwin, detector, options, as_json=as_json)
+
+
+@main.command()
 @_exits
 def status() -> None:
     """Show walks, coverage, open jobs, rejected records and drift on one screen."""

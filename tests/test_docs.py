@@ -15,9 +15,9 @@ import click
 import pytest
 
 from assets.flatten import flatten_month
-from pipelines import cli
+from pipelines import cli, estimating
 from pipelines.settings import DEFAULTS
-from tests.docs_ledger import BLOCK, MIN_SCORE, QUESTIONS, ROOT, TABLES, answer, main, tables
+from tests.docs_ledger import BLOCK, MIN_SCORE, NOW, QUESTIONS, ROOT, TABLES, answer, main, tables
 from warehouse.contract import Field, contract
 from warehouse.engine import MEGABYTES_A_THREAD, MEGABYTES_OF_A_MONTH, connection, run
 from warehouse.lake import Lake
@@ -52,6 +52,17 @@ def test_a_question_of_the_readme_runs(docs_ledger: Path, text: str) -> None:
 
 def test_the_readme_asks_five_questions() -> None:
     assert README.count("```sql\n") == 5
+
+
+def test_the_estimate_of_the_readme_is_what_the_command_prints(
+    docs_ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = next(line for line in README.splitlines() if line.startswith("    jobledger estimate --type Seg"))
+    context = cli.main.commands["estimate"].make_context("estimate", command.split()[2:])
+    asked = [context.params[name] for name in ("job_type", "itwin", "detector", "options")]
+    estimating.tell(docs_ledger, *asked, as_json=False, at=NOW)
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert "\n".join(["```text", *printed, "```"]) in README
 
 
 def test_the_page_of_tables_is_what_the_declarations_give() -> None:

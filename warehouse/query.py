@@ -14,6 +14,7 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
@@ -24,10 +25,13 @@ from warehouse.catalog import door, is_duckdb
 from warehouse.engine import MEMORY_LIMIT, MEMORY_SETTING, locked_connection
 from warehouse.errors import JobledgerError, WrongUsage
 from warehouse.lake import Lake
+from warehouse.sql import run_macros
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from warehouse.estimate import Estimate
 
 T = TypeVar("T")
 
@@ -51,6 +55,9 @@ class Records:
     rows: Sequence[tuple[Any, ...]]
 
 
+_Query: TypeAlias = tuple[str, Mapping[str, Any]]
+"""The text of a query, and its parameters by name."""
+
 _Read: TypeAlias = Callable[[duckdb.DuckDBPyConnection], T]
 
 
@@ -60,7 +67,7 @@ def rows(text: str, data: str | Path | None = None, params: Mapping[str, Any] | 
     The ledger is the one in `data`, else in JOBLEDGER_DATA, else in `./data`. Times are UTC, durations seconds. Raises
     WrongUsage if there is no ledger, or for what is no query or does not work.
     """
-    return _answers([text], data, params, _as_arrow)[0]
+    return _answers([(text, params or {})], data, _as_arrow)[0]
 
 
 def records(
@@ -70,18 +77,16 @@ def records(
 
     Where Python has no such value (months of an interval, nanoseconds) it is Arrow's.
     """
-    return _answers(texts, data, params, _as_records)
+    return _answers([(text, params or {}) for text in texts], data, _as_records)
 
 
-def _answers(
-    texts: Sequence[str], data: str | Path | None, params: Mapping[str, Any] | None, read: _Read[T]
-) -> list[T]:
+def _answers(queries: Sequence[_Query], data: str | Path | None, read: _Read[T], macros: str = "") -> list[T]:
     folder = Path(data or os.environ.get("JOBLEDGER_DATA") or "data").expanduser()
     lake, file = Lake(folder), existing_door(folder)
     try:
-        for text in texts:
+        for text, _ in queries:
             _refuse_other_than_a_query(text)
-        return lake.undisturbed(partial(_execute, texts, lake, file, params, read))
+        return lake.undisturbed(partial(_execute, queries, lake, file, read, macros))
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.PermissionException as error:
@@ -96,6 +101,32 @@ def _answers(
 def sql(text: str, *, data: str | Path | None = None, **params: Any) -> pd.DataFrame:
     """Return the answer to a query as a data frame: `rows`, for pandas."""
     return rows(text, data, params).to_pandas()
+
+
+def estimate(
+    job_type: str,
+    *,
+    itwin: str | None = None,
+    detector: str | None = None,
+    options: Mapping[str, str] | None = None,
+    at: datetime | None = None,
+    data: str | Path | None = None,
+) -> Estimate:
+    """Return what the next job of a type will take, told by the jobs that are like it, and what that rests on.
+
+    `detector` is a name, or a name and version with a slash between; `options` are values by the option's canonical
+    name. The wait is that at the time of day of `at` (default: now). Raises WrongUsage for what the ledger does not
+    know, with what there is; NoLikeJobs if there is no job of the type.
+    """
+    from warehouse.estimate import Rows, make_estimate
+    from warehouse.marts import mart_macros
+
+    def ask(queries: Sequence[_Query]) -> list[Rows]:
+        found = _answers(queries, data, _as_records, mart_macros())
+        return [[dict(zip(each.names, row, strict=True)) for row in each.rows] for each in found]
+
+    when = (at or datetime.now(UTC)).astimezone(UTC)
+    return make_estimate(ask, job_type, itwin=itwin, detector=detector, options=options or {}, at=when)
 
 
 def existing_door(data: Path) -> Path:
@@ -127,13 +158,14 @@ def _refuse_other_than_a_query(text: str) -> None:
         raise WrongUsage(f"{word} is no query: what may be asked begins with SELECT, FROM, WITH, PIVOT or DESCRIBE.")
 
 
-def _execute(texts: Sequence[str], lake: Lake, file: Path, params: Mapping[str, Any] | None, read: _Read[T]) -> list[T]:
+def _execute(queries: Sequence[_Query], lake: Lake, file: Path, read: _Read[T], macros: str) -> list[T]:
     """Execute queries; where the usual limit on memory is too small, again with all that DuckDB takes by itself."""
     folders = [lake.root, lake.data.resolve() / "lake"]
 
     def ask(memory: str | None) -> list[T]:
         with locked_connection(file, folders, memory=memory) as con:
-            return [read(con.execute(text, dict(params or {}))) for text in texts]
+            run_macros(con, macros, temporary=True)
+            return [read(con.execute(text, dict(params))) for text, params in queries]
 
     try:
         return ask(MEMORY_LIMIT)

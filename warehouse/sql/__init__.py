@@ -20,7 +20,11 @@ def statements(folder: str) -> list[str]:
     return [file.read_text(encoding="utf-8") for file in sorted(files, key=lambda file: file.name)]
 
 
-def run_macros(con: duckdb.DuckDBPyConnection, text: str | None = None) -> None:
-    """Define the macros of a file's text in a connection; without a text, those that the statements here use."""
-    for macro in (text or statement("macros")).strip().removesuffix(";").split(";\n"):
-        run(con, macro)
+def run_macros(con: duckdb.DuckDBPyConnection, text: str | None = None, *, temporary: bool = False) -> None:
+    """Define the macros of a file's text in a connection; without a text, those that the statements here use.
+
+    Temporary ones can be defined where a database is only read, and are there in this connection alone.
+    """
+    wanted = statement("macros") if text is None else text
+    for macro in filter(None, wanted.strip().removesuffix(";").split(";\n")):
+        run(con, macro.replace("OR REPLACE MACRO", "OR REPLACE TEMP MACRO") if temporary else macro)
