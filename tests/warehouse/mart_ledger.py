@@ -5,8 +5,10 @@ The SQL of a mart runs here as it runs over the lake; only where the rows come f
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -30,20 +32,32 @@ def ledger(
     A row may leave out columns (they are null) but not invent any. `marts` are made as tables in their order, for
     marts that read other marts.
     """
-    con = duckdb.connect(config={"threads": 1})
-    con.execute("SET TimeZone = 'UTC'")
+    con = _empty().cursor()
     declared = {table.name: table for table in ledger_tables()}
     unknown = set(tables) - set(declared)
     if unknown:
         raise ValueError(f"not tables of the ledger: {sorted(unknown)}")
-    for table in declared.values():
-        create(con, table, tables.get(table.name, ()))
-    run_macros(con, mart_macros())
-    con.execute("CREATE TABLE clock AS SELECT ?::TIMESTAMPTZ AS as_of", [as_of])
+    for name, of_table in tables.items():
+        _create(con, declared[name], of_table)
+    con.execute("CREATE TEMP TABLE clock AS SELECT ?::TIMESTAMPTZ AS as_of", [as_of])
     for mart in marts:
         _make_steps(con, mart)
-        con.execute(f"CREATE TABLE {mart.name} AS SELECT {mart.table.typed_select} FROM ({mart.sql})")
+        con.execute(f"CREATE TEMP TABLE {mart.name} AS SELECT {mart.table.typed_select} FROM ({mart.sql})")
     return con
+
+
+@cache
+def _empty() -> duckdb.DuckDBPyConnection:
+    """An empty ledger. It is made once and can only be read: what a test adds are temporary tables, its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/empty.duckdb"
+        with duckdb.connect(file) as con:
+            for table in ledger_tables():
+                con.execute(f'CREATE TABLE "{table.name}" AS {table.empty_select}')
+            run_macros(con, mart_macros())
+        empty = duckdb.connect(file, read_only=True, config={"threads": 1})
+    empty.execute("SET GLOBAL TimeZone = 'UTC'")
+    return empty
 
 
 def _make_steps(con: duckdb.DuckDBPyConnection, mart: Mart) -> None:
@@ -51,10 +65,9 @@ def _make_steps(con: duckdb.DuckDBPyConnection, mart: Mart) -> None:
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {step}")
 
 
-def create(con: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Make a declared table with these rows."""
+def _create(con: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make a declared table with these rows, if there are any."""
     if not rows:
-        con.execute(f'CREATE TABLE "{table.name}" AS {table.empty_select}')
         return
     invented = {name for row in rows for name in row} - set(table.column_names)
     if invented:
@@ -62,7 +75,7 @@ def create(con: duckdb.DuckDBPyConnection, table: Table, rows: Sequence[Mapping[
     schema = table.arrow_schema
     columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
     con.register("incoming", pa.Table.from_arrays(columns, schema=schema))
-    con.execute(f'CREATE TABLE "{table.name}" AS SELECT {table.typed_select} FROM incoming')
+    con.execute(f'CREATE TEMP TABLE "{table.name}" AS SELECT {table.typed_select} FROM incoming')
     con.unregister("incoming")
 
 

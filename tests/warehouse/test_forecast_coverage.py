@@ -87,7 +87,7 @@ def of_mean_one(rng: np.random.Generator, spread: float, shape: Any) -> Any:
 
 
 LEDGER_OF_WORLDS = """
-CREATE OR REPLACE TABLE jobs AS
+CREATE OR REPLACE TEMP TABLE jobs AS
 SELECT CAST(job AS VARCHAR) AS job_id, 'itwin-' || world AS itwin_id, 'T' || world AS type,
     CASE WHEN ended < $now THEN 'success' ELSE 'open' END AS outcome,
     make_timestamptz(created) AS created_at, CASE WHEN ended < $now THEN make_timestamptz(ended) END AS ended_at,
@@ -104,7 +104,7 @@ def coverage(kind: Kind, moment: Moment, worlds: int, seed: int) -> float:
     con = ledger({}, as_of)
     con.register("simulated", pa.table({"job": np.arange(len(world["world"]))} | world))
     con.execute(LEDGER_OF_WORLDS.replace("$now", str(round(as_of.timestamp() * 1e6)))).fetchall()
-    made = f"CREATE TABLE units_by_day AS SELECT {UNITS_BY_DAY.table.typed_select} FROM ({UNITS_BY_DAY.sql})"
+    made = f"CREATE TEMP TABLE units_by_day AS SELECT {UNITS_BY_DAY.table.typed_select} FROM ({UNITS_BY_DAY.sql})"
     con.execute(made).fetchall()
     of_month = world["created"] >= int(MONTH.timestamp()) * 1_000_000
     actual = np.bincount(world["world"][of_month], world["units"][of_month], worlds)

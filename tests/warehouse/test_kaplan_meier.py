@@ -55,7 +55,7 @@ def jobs_at_as_of(created: Any, waits: Any, runs: Any) -> pa.Table:
 def stats_of(jobs: pa.Table) -> Row:
     con = ledger({}, AS_OF)
     con.register("incoming", jobs)
-    con.execute("INSERT INTO jobs BY NAME SELECT * FROM incoming").fetchall()
+    con.execute("CREATE TEMP TABLE jobs AS FROM jobs UNION ALL BY NAME FROM incoming").fetchall()
     return next(row for row in rows(con, DURATION_STATS) if row["month"] == row["type"] == "all")
 
 

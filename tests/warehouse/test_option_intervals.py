@@ -43,15 +43,15 @@ MIXES: dict[str, tuple[Detector, ...]] = {
 
 
 LEDGER_OF_WORLDS = """
-CREATE OR REPLACE TABLE jobs AS
+CREATE OR REPLACE TEMP TABLE jobs AS
 SELECT CAST(job AS VARCHAR) AS job_id, 'T' || world AS type, 'success' AS outcome, run_seconds,
     CAST(NULL AS DOUBLE) AS units, CAST(NULL AS VARCHAR) AS units_source
 FROM simulated;
-CREATE OR REPLACE TABLE job_references AS
+CREATE OR REPLACE TEMP TABLE job_references AS
 SELECT CAST(job AS VARCHAR) AS job_id, 'input' AS direction, 'detector' AS kind, 'photo_object_detector' AS role,
     CAST(detector AS VARCHAR) AS reference
 FROM simulated WHERE detector > 0;
-CREATE OR REPLACE TABLE job_options AS
+CREATE OR REPLACE TEMP TABLE job_options AS
 SELECT CAST(job AS VARCHAR) AS job_id, 'T' || world AS type, 'fine' AS option, 'true' AS value, true AS boolean,
     CAST(NULL AS DOUBLE) AS number
 FROM simulated WHERE has_value
@@ -104,7 +104,7 @@ def one_detector(logs_of_worlds: Sequence[tuple[Any, Any]]) -> list[Row]:
     ]
     con.register("logs", pa.concat_tables(parts))
     con.execute(
-        """CREATE TABLE simulated AS
+        """CREATE TEMP TABLE simulated AS
         SELECT row_number() OVER () AS job, world, 0 AS detector, has_value, exp(logs) AS run_seconds FROM logs"""
     ).fetchall()
     for statement in con.extract_statements(LEDGER_OF_WORLDS):
