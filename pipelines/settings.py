@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from dotenv import dotenv_values
 
 from assets.api.filters import plain_id
+from assets.unit_budget import UnitBudget, read_unit_budget
 from warehouse.engine import MEMORY_SETTING
 from warehouse.errors import WrongUsage
 from warehouse.files import SHARED_SETTING, keep_private, make_folder
@@ -138,6 +139,7 @@ SETTINGS: Final = (
     Setting("JOBLEDGER_DATA", "data", _data_folder),
     Setting("JOBLEDGER_START", "2025-01", _start),
     Setting("JOBLEDGER_PUBLISH", "views", _one_of("views", "tables")),
+    Setting("JOBLEDGER_UNIT_BUDGET", "", read_unit_budget),
     Setting("JOBLEDGER_KEEP_RUNS_DAYS", "90", _days),
     Setting(MEMORY_SETTING, "", _memory),
     Setting(SHARED_SETTING, "0", _one_of("0", "1")),
@@ -182,6 +184,7 @@ class Settings:
     data: Path
     start: str
     publish: Literal["views", "tables"]
+    unit_budget: UnitBudget
     keep_runs_days: int
 
     @property
@@ -288,6 +291,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         data=values["JOBLEDGER_DATA"],
         start=values["JOBLEDGER_START"],
         publish=values["JOBLEDGER_PUBLISH"],
+        unit_budget=values["JOBLEDGER_UNIT_BUDGET"],
         keep_runs_days=values["JOBLEDGER_KEEP_RUNS_DAYS"],
     )
 

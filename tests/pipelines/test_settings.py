@@ -100,6 +100,7 @@ def test_a_setting_that_cannot_be_is_told_whatever_it_is(tmp_path: Path) -> None
     faulty = {
         "ITWIN_REQUESTS_PER_MINUTE": "nan",
         "JOBLEDGER_START": "2999-01",
+        "JOBLEDGER_UNIT_BUDGET": "much",
         "JOBLEDGER_KEEP_RUNS_DAYS": "0",
         "JOBLEDGER_DUCKDB_MEMORY": "abc",
         "JOBLEDGER_SHARED": "yes",
