@@ -99,12 +99,22 @@ def sql(query: str, form: str) -> None:
 
 @main.command()
 @click.option("--type", "job_type", metavar="TYPE", required=True, help="Kind of the job, for example Objects2D.")
-@click.option("--itwin", metavar="ID", help="iTwin in which it will run.")
+@click.option("--itwin", metavar="NAME|ID", help="iTwin in which it will run.")
 @click.option("--detector", metavar="NAME[/VERSION]", help="Detector that it will take as an input.")
 @click.option("--option", "options", metavar="NAME=VALUE", multiple=True, help="An option; may be given several times.")
+@click.option(
+    "--input", "inputs", metavar="ID", multiple=True, help="Reality data as input; may be given several times."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_exits
-def estimate(job_type: str, itwin: str | None, detector: str | None, options: tuple[str, ...], as_json: bool) -> None:
+def estimate(
+    job_type: str,
+    itwin: str | None,
+    detector: str | None,
+    options: tuple[str, ...],
+    inputs: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Tell what the next job will cost and how long it will run, from the jobs that are like it.
 
     Where fewer than 20 like jobs have finished, conditions are dropped: options (the last one first), the iTwin, the
@@ -112,7 +122,7 @@ def estimate(job_type: str, itwin: str | None, detector: str | None, options: tu
     """
     from pipelines import estimating
 
-    estimating.tell(read_settings().data, job_type, itwin, detector, options, as_json=as_json)
+    estimating.tell(read_settings().data, job_type, itwin, detector, options, inputs, as_json=as_json)
 
 
 @main.command()

@@ -14,7 +14,8 @@ from pipelines.console import console
 from pipelines.rows import grid
 from warehouse import query
 from warehouse.errors import WrongUsage
-from warehouse.estimate import ENOUGH, Estimate, LikeJobs, Quantiles
+from warehouse.estimate import ENOUGH, BySize, Estimate, LikeJobs, Quantiles
+from warehouse.marts.estimation import SIZES
 
 
 def tell(
@@ -23,16 +24,21 @@ def tell(
     itwin: str | None,
     detector: str | None,
     options: Sequence[str],
+    inputs: Sequence[str] = (),
     *,
     as_json: bool,
     at: datetime | None = None,
 ) -> None:
     """Print the estimate of a job that is created at a time (default: now)."""
-    found = query.estimate(job_type, itwin=itwin, detector=detector, options=_pairs(options), at=at, data=data)
+    found = query.estimate(
+        job_type, itwin=itwin, detector=detector, options=_pairs(options), inputs=inputs, at=at, data=data
+    )
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:
         _show(found)
+        if inputs:
+            _show_by_size(found)
 
 
 def _pairs(options: Sequence[str]) -> dict[str, str]:
@@ -59,6 +65,32 @@ def _show(found: Estimate) -> None:
         page.print()
         tried = ("", "jobs", "finished", "failed", "estimated units p50", "consumed units p50", "run s p50")
         page.print(grid(_records(tried, list(_lines(found))), "What each step of dropping a condition says"))
+
+
+def _show_by_size(found: Estimate) -> None:
+    """By the size of the inputs: the figures that this makes better, and of the others why they are not shown."""
+    page = console(sys.stdout)
+    page.print()
+    if not found.by_size:
+        page.print("The size of these inputs, or of those of like jobs, is not known: nothing can be told by it.")
+        return
+    names = ("by size", "p10", "p50", "p90", "jobs that tell", "of the spread, it explains")
+    shown = [
+        (f"{each.measure} of {each.size:g} {SIZES[each.per]}", *_row("", each.total)[1:], f"{each.explained:.0%}")
+        for each in found.by_size
+        if each.helps
+    ]
+    if shown:
+        page.print(grid(_records(names, shown)))
+    for each in found.by_size:
+        if not each.helps:
+            page.print(f"{each.measure} by {SIZES[each.per]}: {_why_not(each)}")
+
+
+def _why_not(by_size: BySize) -> str:
+    if by_size.rate.jobs < ENOUGH:
+        return f"only {by_size.rate.jobs} like jobs have inputs of known size."
+    return "explains nothing of the spread; what stands above is better."
 
 
 def _rests_on(found: Estimate) -> Iterator[str]:

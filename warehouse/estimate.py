@@ -74,11 +74,32 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class BySize:
+    """What the job takes if it takes as much for each GB, or km2, as the like jobs of `answer` did.
+
+    `explained` is the share of the variance of the measure's logarithm that goes away when it is divided by the size:
+    below 0, dividing makes the like jobs differ more, and `Estimate.answer` is the better one.
+    """
+
+    measure: str
+    per: str
+    size: float
+    explained: float | None
+    rate: Quantiles
+    total: Quantiles
+
+    @property
+    def helps(self) -> bool:
+        return self.rate.jobs >= ENOUGH and (self.explained or 0) > 0
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What the next job will take: `answer`, and what it rests on.
 
     `tried` has what jobs took that meet all conditions, all but the last, and so on, up to any job of the type.
-    `dropped` are the conditions that `answer` does without, in the order in which they were dropped.
+    `dropped` are the conditions that `answer` does without, in the order in which they were dropped. `by_size` is empty
+    where the size of the inputs is not known, or that of no like job's.
     """
 
     type: str
@@ -87,6 +108,7 @@ class Estimate:
     dropped: tuple[str, ...]
     tried: tuple[LikeJobs, ...]
     wait: Wait
+    by_size: tuple[BySize, ...]
 
 
 @dataclass(frozen=True)
@@ -105,16 +127,19 @@ def make_estimate(
     itwin: str | None,
     detector: str | None,
     options: Mapping[str, str],
+    inputs: Sequence[str],
     at: datetime,
 ) -> Estimate:
     """Return the estimate of a job; raise WrongUsage for what the ledger does not know, NoLikeJobs without any job."""
     of_type = {"type": job_type}
-    types, itwins, detectors, known_options = ask(
+    ids = sorted({each.lower() for each in inputs})
+    types, itwins, detectors, known_options, sizes = ask(
         [
             (statement("estimate/types"), {}),
             (statement("estimate/itwins"), {}),
             (statement("estimate/detectors"), of_type),
             (statement("estimate/options"), of_type),
+            (statement("estimate/sizes"), {"inputs": ids}),
         ]
     )
     _check_type(types, job_type)
@@ -124,9 +149,10 @@ def make_estimate(
         *_option_conditions(known_options, options),
     ]
     params = {name: value for condition in conditions for name, value in condition.params.items()}
-    like, waits, (clock,) = ask(
+    like, rates, waits, (clock,) = ask(
         [
-            (_like_jobs_sql(conditions), of_type | params),
+            (_like_jobs_sql(conditions, "figures"), of_type | params),
+            (_like_jobs_sql(conditions, "rates"), of_type | params),
             (_waits_sql(), of_type | {"hour": at.hour}),
             (f"WITH {_as_of_cte()} SELECT as_of FROM clock", {}),
         ]
@@ -137,7 +163,12 @@ def make_estimate(
     tried = tuple(_like_jobs(conditions[:rung], figures.get(rung)) for rung in range(len(conditions), -1, -1))
     answer = next((found for found in tried if found.enough), tried[-1])
     dropped = tuple(condition.words for condition in reversed(conditions[len(answer.conditions) :]))
-    return Estimate(job_type, clock["as_of"], answer, dropped, tried, _wait(waits, at.hour))
+    by_size = tuple(
+        _by_size(row, size)
+        for row in rates
+        if row["estimate"] == len(answer.conditions) and (size := _size(sizes, ids, row["per"])) is not None
+    )
+    return Estimate(job_type, clock["as_of"], answer, dropped, tried, _wait(waits, at.hour), by_size)
 
 
 def _check_type(types: Rows, asked: str) -> None:
@@ -149,25 +180,35 @@ def _check_type(types: Rows, asked: str) -> None:
 
 
 def _itwin_conditions(itwins: Rows, asked: str) -> list[Condition]:
-    known = [row["itwin_id"] for row in itwins]
-    itwin = asked.lower() if asked.lower() in known else asked
-    if itwin not in known:
-        raise WrongUsage(f"No job in an iTwin {asked!r} is known. There are jobs in: {_listed(known)}.")
-    return [Condition(f"iTwin {itwin}", "itwin_id = $itwin", {"itwin": itwin})]
+    names = {row["id"]: row["name"] for row in itwins}
+    itwin = _found(f"iTwin {asked!r}", asked, names)
+    return [Condition(f"iTwin {names[itwin] or itwin}", "itwin_id = $itwin", {"itwin": itwin})]
 
 
 def _detector_conditions(detectors: Rows, asked: str) -> list[Condition]:
     """The detector, and its version where one is asked for: it is dropped first."""
-    names = {row["detector"] for row in detectors}
-    versions = {f"{row['detector']}/{row['version']}": row for row in detectors if row["version"] is not None}
-    if asked in names:
-        return [_detector_condition(asked)]
-    if asked in versions:
-        name, version = versions[asked]["detector"], versions[asked]["version"]
-        return [_detector_condition(name), _version_condition(name, version)]
-    raise WrongUsage(
-        f"No job of the type with a detector {asked!r} is known. There are: {_listed(names | set(versions))}."
-    )
+    names = {row["id"]: row["name"] for row in detectors}
+    versions = {f"{row['id']}/{row['version']}": row for row in detectors if row["version"] is not None}
+    names_of_versions = {key: row["name"] and f"{row['name']}/{row['version']}" for key, row in versions.items()}
+    found = _found(f"detector {asked!r}", asked, names | names_of_versions)
+    if found in names:
+        return [_detector_condition(found, names[found])]
+    detector, version = versions[found]["id"], versions[found]["version"]
+    return [_detector_condition(detector, names[detector]), _version_condition(detector, version)]
+
+
+def _found(what: str, asked: str, names: Mapping[str, str | None]) -> str:
+    """Return the id that is asked for, by itself or by its name, of ids with names; raise WrongUsage if none is."""
+    for spelling in (asked, asked.lower()):
+        if spelling in names:
+            return spelling
+    found = [each for each, name in names.items() if name == asked]
+    if len(found) > 1:
+        raise WrongUsage(f"{len(found)} are called so: {what}. Give the id of one: {_listed(found)}.")
+    if not found:
+        known = [f"{name} ({each})" if name else each for each, name in names.items()]
+        raise WrongUsage(f"No job with {what} is known. There are: {_listed(known)}.")
+    return found[0]
 
 
 _OF_DETECTOR: Final = (
@@ -176,13 +217,13 @@ _OF_DETECTOR: Final = (
 )
 
 
-def _detector_condition(name: str) -> Condition:
-    return Condition(f"detector {name}", f"{_OF_DETECTOR})", {"detector": name})
+def _detector_condition(detector: str, name: str | None) -> Condition:
+    return Condition(f"detector {name or detector}", f"{_OF_DETECTOR})", {"detector": detector})
 
 
-def _version_condition(name: str, version: str) -> Condition:
+def _version_condition(detector: str, version: str) -> Condition:
     sql = f"{_OF_DETECTOR} AND detector_version = $version)"
-    return Condition(f"version {version}", sql, {"detector": name, "version": version})
+    return Condition(f"version {version}", sql, {"detector": detector, "version": version})
 
 
 def _option_conditions(known_options: Rows, options: Mapping[str, str]) -> list[Condition]:
@@ -232,29 +273,28 @@ def _as_of_cte() -> str:
     return f"mended_walks AS ({statement('raw/mended_walks')}), clock AS ({statement('estimate/as_of')})"
 
 
-def _like_jobs_sql(conditions: Sequence[Condition]) -> str:
-    """The statement of the figures of each rung: level n of a job says that it meets the first n conditions."""
+def _like_jobs_sql(conditions: Sequence[Condition], last_step: str) -> str:
+    """The statement of a step of `estimates` for each rung. A job of level n meets the first n conditions."""
     failed = "".join(f" WHEN NOT coalesce({each.sql}, false) THEN {place}" for place, each in enumerate(conditions))
     level = f"CASE{failed} ELSE {len(conditions)} END" if failed else "0"
+    steps = ", ".join(f"estimates_{name} AS ({_step(name)})" for name in ("lengths", "kaplan_meier", "sizes"))
     return (
         f"WITH {_as_of_cte()}, levels AS (SELECT job_id, {level} AS level FROM jobs WHERE type = $type), "
-        f"estimates_like_jobs AS MATERIALIZED ({statement('estimate/like_jobs')}), "
-        f"estimates_lengths AS ({_step('estimates_lengths')}), "
-        f"estimates_kaplan_meier AS ({_step('estimates_kaplan_meier')}) "
-        f"SELECT * FROM ({_step('estimates_figures')})"
+        f"estimates_like_jobs AS MATERIALIZED ({statement('estimate/like_jobs')}), {steps} "
+        f"SELECT * FROM ({_step(last_step)}) ORDER BY ALL"
     )
 
 
 def _waits_sql() -> str:
     return (
         f"WITH {_as_of_cte()}, estimates_lengths AS MATERIALIZED ({statement('estimate/wait_lengths')}), "
-        f"estimates_kaplan_meier AS ({_step('estimates_kaplan_meier')}) {statement('estimate/waits')}"
+        f"estimates_kaplan_meier AS ({_step('kaplan_meier')}) {statement('estimate/waits')}"
     )
 
 
 def _step(name: str) -> str:
     """The text of a step of the mart `estimates`."""
-    return ESTIMATION_MARTS[0].step_sql[name]
+    return ESTIMATION_MARTS[0].step_sql[f"estimates_{name}"]
 
 
 def _like_jobs(conditions: Sequence[Condition], row: Mapping[str, Any] | None) -> LikeJobs:
@@ -285,6 +325,20 @@ def _wait(waits: Sequence[Mapping[str, Any]], hour: int) -> Wait:
     if here.jobs >= ENOUGH:
         return Wait(True, hour, here)
     return Wait(False, hour, by_curve.get("any", nothing))
+
+
+def _size(sizes: Rows, ids: Sequence[str], per: str) -> float | None:
+    """How much the inputs are, as `estimates_sizes` adds them up; None where that is not known."""
+    known = [row[per] for row in sizes if row[per] is not None]
+    if per == "km2":
+        return max(known, default=None)
+    return sum(known) if known and len(known) == len(ids) else None
+
+
+def _by_size(row: Mapping[str, Any], size: float) -> BySize:
+    rate = Quantiles(row["jobs"], row["p10"], row["p50"], row["p90"])
+    total = Quantiles(row["jobs"], *(row[f"p{p}"] * size for p in (10, 50, 90)))
+    return BySize(row["measure"], row["per"], size, row["explained"], rate, total)
 
 
 def _listed(names: Any, most: int = 30) -> str:

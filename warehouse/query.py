@@ -109,14 +109,16 @@ def estimate(
     itwin: str | None = None,
     detector: str | None = None,
     options: Mapping[str, str] | None = None,
+    inputs: Sequence[str] = (),
     at: datetime | None = None,
     data: str | Path | None = None,
 ) -> Estimate:
     """Return what the next job of a type will take, told by the jobs that are like it, and what that rests on.
 
-    `detector` is a name, or a name and version with a slash between; `options` are values by the option's canonical
-    name. The wait is that at the time of day of `at` (default: now). Raises WrongUsage for what the ledger does not
-    know, with what there is; NoLikeJobs if there is no job of the type.
+    `itwin` is an id or a name; `detector` a name, or a name and version with a slash between; `options` are values by
+    the option's canonical name; `inputs` are ids of reality data, for what is taken by size. The wait is that at the
+    time of day of `at` (default: now). Raises WrongUsage for what the ledger does not know, with what there is;
+    NoLikeJobs if there is no job of the type.
     """
     from warehouse.estimate import Rows, make_estimate
     from warehouse.marts import mart_macros
@@ -126,7 +128,7 @@ def estimate(
         return [[dict(zip(each.names, row, strict=True)) for row in each.rows] for each in found]
 
     when = (at or datetime.now(UTC)).astimezone(UTC)
-    return make_estimate(ask, job_type, itwin=itwin, detector=detector, options=options or {}, at=when)
+    return make_estimate(ask, job_type, itwin=itwin, detector=detector, options=options or {}, inputs=inputs, at=when)
 
 
 def existing_door(data: Path) -> Path:

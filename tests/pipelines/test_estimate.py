@@ -14,6 +14,7 @@ from tests.pipelines.ledger_of_sandbox import jobledger
 from tests.warehouse.made_ledgers import made_ledger
 from tests.warehouse.mart_worlds import AS_OF
 from tests.warehouse.test_estimate import BRIDGE, golden
+from tests.warehouse.test_marts_estimation import sized_world
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,23 @@ def test_an_estimate_says_what_it_rests_on(env: dict[str, str], tmp_path: Path) 
         "without fine=true │ 20 │ 20 │ 0.0% │ 1 │ │ 100",
         f"without iTwin {BRIDGE} │ 70 │ 70 │ 0.0% │ 3 │ │ 300",
     ]
+
+
+def test_inputs_whose_size_is_not_known_are_said_to_be_so(env: dict[str, str], tmp_path: Path) -> None:
+    done = asked(env, tmp_path, "--type", "Objects2D", "--input", "photos-of-harbour")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == (
+        "The size of these inputs, or of those of like jobs, is not known: nothing can be told by it."
+    )
+
+
+def test_what_the_size_of_an_input_explains_is_said(env: dict[str, str], tmp_path: Path) -> None:
+    jobs = [("orthophoto", (1 + number % 4) * 10**9, 1.0 + number % 3, 2.0 + number % 4 * 2) for number in range(24)]
+    data = made_ledger(tmp_path / "data", sized_world(jobs), AS_OF)
+    done = asked({**env, "JOBLEDGER_DATA": str(data)}, tmp_path, "--type", "Objects2D", "--input", "data-3")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "processing_units of 4 GB │ 8 │ 8 │ 8 │ 24 │ 100%" in lines
+    assert lines[-1] == "run_seconds by km2: explains nothing of the spread; what stands above is better."
 
 
 def test_an_estimate_as_json_is_the_same_for_programs(env: dict[str, str], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.warehouse.made_ledgers import made_ledger
 from tests.warehouse.mart_ledger import ledger, rows
 from tests.warehouse.mart_worlds import AS_OF, Row, job
-from tests.warehouse.test_marts_estimation import ESTIMATES, MEASURES, world
+from tests.warehouse.test_marts_estimation import ESTIMATES, MEASURES, sized_world, world
 from warehouse.errors import WrongUsage
 from warehouse.estimate import ENOUGH, LikeJobs, NoLikeJobs, Quantiles, Wait
 from warehouse.query import estimate
@@ -24,6 +24,8 @@ Tables = dict[str, list[Row]]
 def golden() -> Tables:
     """70 finished jobs of a type, created at noon, in five settings that differ in what can be asked for."""
     tables: Tables = {"jobs": [], "job_references": [], "job_options": []}
+    tables["itwins"] = [{"itwin_id": DAM, "name": "Dam"}]
+    tables["detectors"] = [{"detector_name": "rail", "name": "Rails"}]
     _add(tables, 10, seconds=100, itwin=BRIDGE, detector=("rail", "1.0"), fine="true", radius=1.0)
     _add(tables, 10, seconds=200, itwin=BRIDGE, detector=("rail", "1.0"), fine="false", radius=2.0)
     _add(tables, 15, seconds=300, itwin=DAM, detector=("rail", "1.0"), fine="true", radius=3.0)
@@ -80,16 +82,16 @@ def test_conditions_are_dropped_from_the_last_to_the_first_until_twenty_jobs_hav
     )
     assert found.dropped == ("radius=0.5 (q1: up to 2)", "fine=true")
     assert [each.conditions for each in found.tried] == [
-        ("detector rail", "version 1.0", f"iTwin {BRIDGE}", "fine=true", "radius=0.5 (q1: up to 2)"),
-        ("detector rail", "version 1.0", f"iTwin {BRIDGE}", "fine=true"),
-        ("detector rail", "version 1.0", f"iTwin {BRIDGE}"),
-        ("detector rail", "version 1.0"),
-        ("detector rail",),
+        ("detector Rails", "version 1.0", f"iTwin {BRIDGE}", "fine=true", "radius=0.5 (q1: up to 2)"),
+        ("detector Rails", "version 1.0", f"iTwin {BRIDGE}", "fine=true"),
+        ("detector Rails", "version 1.0", f"iTwin {BRIDGE}"),
+        ("detector Rails", "version 1.0"),
+        ("detector Rails",),
         (),
     ]
     assert [each.jobs for each in found.tried] == [10, 10, 20, 35, 50, 70]
     assert found.answer == LikeJobs(
-        conditions=("detector rail", "version 1.0", f"iTwin {BRIDGE}"),
+        conditions=("detector Rails", "version 1.0", f"iTwin {BRIDGE}"),
         jobs=20,
         finished=20,
         failed_share=0.0,
@@ -130,8 +132,11 @@ def test_the_wait_is_that_at_this_time_of_day_or_where_few_tell_at_any(data: Pat
     ("asked", "said"),
     [
         ({"job_type": "Objects3D"}, "No type 'Objects3D' is known. There are: ChangeDetection, "),
-        ({"itwin": "nowhere"}, f"No job in an iTwin 'nowhere' is known. There are jobs in: {BRIDGE}, {DAM}."),
-        ({"detector": "rail/3.0"}, "'rail/3.0' is known. There are: @us/cracks, rail, rail/1.0, rail/2.0."),
+        ({"itwin": "nowhere"}, f"No job with iTwin 'nowhere' is known. There are: {BRIDGE}, Dam ({DAM})."),
+        (
+            {"detector": "rail/3.0"},
+            "'rail/3.0' is known. There are: @us/cracks, Rails (rail), Rails/1.0 (rail/1.0), Rails/2.0",
+        ),
         ({"options": {"speed": "1"}}, "an option 'speed' is known. There are: fine, radius."),
         ({"options": {"fine": "maybe"}}, "No value 'maybe' of option 'fine' is known. There are: false, true."),
         ({"options": {"radius": "wide"}}, "Option 'radius' is a number; 'wide' is none."),
@@ -147,6 +152,36 @@ def test_what_the_ledger_does_not_know_is_refused_with_what_there_is(data: Path,
 def test_a_type_without_jobs_has_no_estimate(data: Path) -> None:
     with pytest.raises(NoLikeJobs, match="No EvalO2D job is known yet"):
         estimate("EvalO2D", data=data)
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("rail/2.0", "Rails/2.0"), ("rail", "Rails")])
+def test_a_detector_and_an_itwin_are_found_by_their_names(data: Path, asked: str, meant: str) -> None:
+    by_id = estimate("Objects2D", itwin=DAM, detector=asked, at=NOON, data=data)
+    assert estimate("Objects2D", itwin="Dam", detector=meant, at=NOON, data=data) == by_id
+    assert by_id.tried[0].conditions[-1] == "iTwin Dam"
+
+
+def test_a_name_of_two_itwins_is_refused_with_their_ids(tmp_path: Path) -> None:
+    tables = golden() | {"itwins": [{"itwin_id": itwin, "name": "Dam"} for itwin in (BRIDGE, DAM)]}
+    data = made_ledger(tmp_path, tables, AS_OF)
+    with pytest.raises(WrongUsage, match=f"2 are called so: iTwin 'Dam'. Give the id of one: {BRIDGE}, {DAM}."):
+        estimate("Objects2D", itwin="Dam", data=data)
+    assert estimate("Objects2D", itwin=DAM, data=data).answer.conditions == ("iTwin Dam",)
+
+
+def test_inputs_of_known_size_are_told_by_size_with_how_much_that_explains(tmp_path: Path) -> None:
+    sizes = [(1 + number % 4) * 10**9 for number in range(24)]
+    tables = sized_world([("orthophoto", size, None, size / 5e8) for size in sizes])
+    data = made_ledger(tmp_path, tables, AS_OF)
+    found = estimate("Objects2D", inputs=["DATA-0", "data-3", "data-3"], at=NOON, data=data)
+    assert [(each.measure, each.per, each.size, each.explained) for each in found.by_size] == [
+        ("processing_units", "gb", 5.0, 1.0),
+        ("run_seconds", "gb", 5.0, 1.0),
+    ]
+    assert found.by_size[0].total == Quantiles(24, 10, 10, 10)
+    assert found.by_size[0].helps
+    assert found.answer.processing_units == Quantiles(24, 2, 4, 8)
+    assert estimate("Objects2D", inputs=["data-0", "elsewhere"], at=NOON, data=data).by_size == ()
 
 
 def test_the_mart_and_the_function_say_the_same(tmp_path: Path) -> None:

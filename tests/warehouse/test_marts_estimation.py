@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -117,6 +118,11 @@ def expected_estimates(jobs: Sequence[Row]) -> list[Row]:
             values = units_of(held, measure)
             expected |= {f"with_{measure}": len(values)}
             expected |= {f"{measure}_p{p}": smallest(values, p / 100) for p in (10, 50, 90)}
+        for measure, per in product(MEASURES, ("gb", "km2")):
+            name = f"{measure}_per_{per}"
+            expected |= {f"with_{name}": 0} | dict.fromkeys(
+                f"{name}_{told}" for told in ("p10", "p50", "p90", "explained")
+            )
         expected |= {"first_created_at": min(row["created_at"] for row in held)}
         expected |= {"last_created_at": max(row["created_at"] for row in held)}
         result.append(expected)
@@ -255,6 +261,43 @@ def test_jobs_that_run_are_counted_as_censored_so_that_the_longest_do_not_shorte
         20,
         None,
     )
+
+
+def sized_world(rows_of: Sequence[tuple[str, float | None, float | None, float]]) -> dict[str, list[Row]]:
+    """A job for each (role, bytes, km2, units), with one input; it runs as many seconds as it takes units."""
+    tables: dict[str, list[Row]] = {"jobs": [], "job_references": [], "reality_data": []}
+    for number, (role, size, area, units) in enumerate(rows_of):
+        row = job(f"{number:03}", START, wait=timedelta(0), run=timedelta(seconds=units))
+        tables["jobs"].append(row | {"units": units, "units_source": "processingUnits"})
+        reference = {"job_id": row["job_id"], "direction": "input", "role": role, "kind": "reality_data"}
+        tables["job_references"].append(reference | {"api_field": role, "ordinal": 1, "reference": f"data-{number}"})
+        data = {"reality_data_id": f"data-{number}", "size_bytes": size, "area_km2": area}
+        tables["reality_data"].append(data)
+    return tables
+
+
+def test_what_follows_the_size_is_explained_by_it_and_what_does_not_is_not() -> None:
+    """Units are twice the GB; the area goes the other way, so that dividing by it makes jobs differ more."""
+    tables = sized_world([("orthophoto", gb * 10**9, 1 / gb, 2.0 * gb) for gb in (1, 2, 4, 8)])
+    tables["jobs"].append(job("no-input", START, wait=timedelta(0), run=timedelta(seconds=5)))
+    found = next(row for row in rows(ledger(tables, AS_OF), ESTIMATES) if row["itwin_id"] == "all")
+    by_gb = {name: found[f"processing_units_per_gb_{name}"] for name in ("p10", "p50", "p90", "explained")}
+    assert by_gb == {"p10": 2, "p50": 2, "p90": 2, "explained": 1}
+    assert (found["with_processing_units_per_gb"], found["with_run_seconds_per_gb"], found["run_censored"]) == (4, 4, 0)
+    assert found["processing_units_per_km2_explained"] == -3
+    assert [found[f"processing_units_per_km2_p{p}"] for p in (10, 50, 90)] == [2, 8, 128]
+    assert found["with_estimated_units_per_gb"] == 0
+
+
+def test_a_scene_of_photos_has_no_size_and_inputs_count_once_and_together() -> None:
+    tables = sized_world([("photos", 10**9, 3.0, 6.0), ("model_a", 10**9, 2.0, 6.0), ("model_a", None, None, 6.0)])
+    again = tables["job_references"][1]
+    tables["job_references"] += [again | {"role": "model_b", "reference": "data-3"}, again | {"ordinal": 2}]
+    tables["reality_data"].append({"reality_data_id": "data-3", "size_bytes": 2 * 10**9, "area_km2": 1.5})
+    found = next(row for row in rows(ledger(tables, AS_OF), ESTIMATES) if row["itwin_id"] == "all")
+    assert [found["with_processing_units_per_gb"], found["processing_units_per_gb_p50"]] == [1, 2]
+    assert [found[f"processing_units_per_km2_p{p}"] for p in (10, 90)] == [2, 3]
+    assert found["processing_units_per_km2_explained"] is None
 
 
 def jobs_of(world: World) -> Iterator[Row]:

@@ -60,6 +60,7 @@ like_jobs AS (
 
 SELECT
     like_jobs.estimate,
+    like_jobs.job_id,
     like_jobs.type,
     like_jobs.itwin_id,
     like_jobs.outcome,

@@ -12,6 +12,33 @@ def _quantiles(measure: str, unit: str, of_them: str) -> tuple[Column, ...]:
     return tuple(Column(f"{measure}_p{p}", "DOUBLE", f"{p} % {of_them}; null without any", unit) for p in (10, 50, 90))
 
 
+MEASURES: Final = {"run_seconds": "s", "estimated_units": "units", "processing_units": "units"}
+"""What is estimated, each with its unit."""
+
+SIZES: Final = {"gb": "GB", "km2": "km2"}
+"""What a measure is divided by, each with its unit."""
+
+
+def _rates(measure: str, unit: str, per: str) -> tuple[Column, ...]:
+    size, name = SIZES[per], f"{measure}_per_{per}"
+    return (
+        Column(
+            f"with_{name}",
+            "BIGINT",
+            f"Finished like jobs that tell it and whose inputs have a known size in {size}",
+            "jobs",
+        ),
+        *_quantiles(name, f"{unit}/{size}", f"of those took at most so much for each {size}"),
+        Column(
+            f"{name}_explained",
+            "DOUBLE",
+            f"Share of the variance of the logarithm of {measure} that goes away when it is divided by the {size}: "
+            "below 0 where jobs differ more then, and dividing does not help; null where they do not differ",
+            "share",
+        ),
+    )
+
+
 ESTIMATES: Final = Table(
     name="estimates",
     group="marts",
@@ -20,8 +47,9 @@ ESTIMATES: Final = Table(
     "whatever their outcome, or, where fewer than 20 of these have finished, the newest 200 of the type anywhere. "
     "Between p10 and p90 lie four of five like jobs, not what is possible at most; estimates_backtest tells how often "
     "that held the next job. Quantiles are values that occurred. Those of the run time count open jobs as censored at "
-    "as_of, by Kaplan-Meier, as in duration_stats. Estimates and consumption stand apart. Leaves out units of open "
-    "jobs, runs of jobs that never started, and jobs without a type or an iTwin.",
+    "as_of, by Kaplan-Meier, as in duration_stats. Estimates and consumption stand apart. Sizes are those of "
+    "reality_data: GB of all inputs together, not known where one of them is a scene of photos, and km2 of the largest. Leaves out units of open jobs, "
+    " runs of jobs that never started, and jobs without a type or an iTwin.",
     grain="type and iTwin, and for each type 'all' iTwins",
     key=("type", "itwin_id"),
     columns=(
@@ -40,6 +68,7 @@ ESTIMATES: Final = Table(
         *_quantiles("estimated_units", "units", "of those have at most so many estimatedUnits"),
         Column("with_processing_units", "BIGINT", "Finished like jobs that have processingUnits", "jobs"),
         *_quantiles("processing_units", "units", "of those have at most so many processingUnits"),
+        *(column for measure, unit in MEASURES.items() for per in SIZES for column in _rates(measure, unit, per)),
         Column("first_created_at", "TIMESTAMPTZ", "Creation of the oldest like job"),
         Column("last_created_at", "TIMESTAMPTZ", "Creation of the newest like job"),
     ),
@@ -73,6 +102,11 @@ ESTIMATES_BACKTEST: Final = Table(
 )
 
 ESTIMATION_MARTS: Final = (
-    Mart(ESTIMATES, reads=("jobs",), timely=True, steps=("like_jobs", "lengths", "kaplan_meier", "figures")),
+    Mart(
+        ESTIMATES,
+        reads=("jobs", "job_references", "reality_data"),
+        timely=True,
+        steps=("like_jobs", "lengths", "kaplan_meier", "figures", "sizes", "rates"),
+    ),
     Mart(ESTIMATES_BACKTEST, reads=("jobs",), timely=False, steps=("values", "moments", "tested")),
 )

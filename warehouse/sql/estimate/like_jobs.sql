@@ -13,6 +13,7 @@ WITH rung_jobs AS (
 
 SELECT
     rung_jobs.estimate,
+    rung_jobs.job_id,
     rung_jobs.outcome,
     rung_jobs.created_at,
     rung_jobs.units,
