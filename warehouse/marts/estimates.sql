@@ -4,7 +4,7 @@
 --   that held the next job. Quantiles are values that occurred. Those of the run time count open jobs as censored at
 --   as_of, by Kaplan-Meier, as in duration_stats. Estimates and consumption stand apart. Sizes are those of
 --   reality_data: GB of all inputs together, not known where one of them is a scene of photos, and km2 of the largest.
---   Leaves out units of open jobs,  runs of jobs that never started, and jobs without a type or an iTwin. One row per
+--   Leaves out units of open jobs, runs of jobs that never started, and jobs without a type or an iTwin. One row per
 --   type and iTwin, and for each type 'all' iTwins. Key: type, itwin_id.
 -- (From the declaration; written by: python -m tests.docs_ledger --write)
 -- How: in steps, each a file of its own: estimates_like_jobs, _lengths, shared_kaplan_meier, _figures,

@@ -48,8 +48,8 @@ ESTIMATES: Final = Table(
     "Between p10 and p90 lie four of five like jobs, not what is possible at most; estimates_backtest tells how often "
     "that held the next job. Quantiles are values that occurred. Those of the run time count open jobs as censored at "
     "as_of, by Kaplan-Meier, as in duration_stats. Estimates and consumption stand apart. Sizes are those of "
-    "reality_data: GB of all inputs together, not known where one of them is a scene of photos, and km2 of the largest. Leaves out units of open jobs, "
-    " runs of jobs that never started, and jobs without a type or an iTwin.",
+    "reality_data: GB of all inputs together, not known where one of them is a scene of photos, and km2 of the "
+    "largest. Leaves out units of open jobs, runs of jobs that never started, and jobs without a type or an iTwin.",
     grain="type and iTwin, and for each type 'all' iTwins",
     key=("type", "itwin_id"),
     columns=(
