@@ -20,6 +20,7 @@ from warehouse.contract import Contract, typed_table
 from warehouse.declaration import Table
 from warehouse.engine import arrow, connection, run
 from warehouse.lake import Lake, quote
+from warehouse.name_tables import ITWINS, NAME_WALKS
 from warehouse.sql import statement
 from warehouse.verdicts import Found, keep, kept
 
@@ -151,6 +152,14 @@ CORE_CHECKS: Final = (
     ),
 )
 """The checks of what was flattened."""
+
+EVERY_ITWIN_IS_WALKED: Final = Check(
+    "every_itwin_is_walked",
+    "itwins",
+    "ITWIN_IDS leaves out no iTwin that the list shows, or names none: then the caller's own jobs are walked.",
+    "warning",
+)
+"""The check of what ITWIN_IDS leaves out."""
 
 AGREEMENT: Final = Check(
     "parquet_and_history_duckdb_agree",
@@ -305,6 +314,16 @@ def _rows_in_parquet(lake: Lake, table: Table) -> str:
     """The count of the rows that the door shows under a table's name."""
     counted = [table] if table.shown_with is None else [table, table.shown_with]
     return " + ".join(f"(SELECT count(*) FROM {lake.source(each)})" for each in counted)
+
+
+def verify_every_itwin_is_walked(lake: Lake, itwin_ids: Sequence[str]) -> Verdict:
+    """Compare the iTwins that walks ask for (none: the caller's own jobs in all) with those of the newest list."""
+    with connection() as con:
+        run(con, f"CREATE VIEW name_walks AS SELECT * FROM {lake.source(NAME_WALKS)}")
+        run(con, f"CREATE VIEW itwins AS SELECT * FROM {lake.source(ITWINS)}")
+        asked = f"[{', '.join(map(quote, itwin_ids))}]::VARCHAR[]"
+        text = statement(f"checks/{EVERY_ITWIN_IS_WALKED.name}").replace("$asked_for", asked)
+        return Verdict(EVERY_ITWIN_IS_WALKED, *_offending(con, text))
 
 
 def as_markdown(rows: pa.Table) -> str:

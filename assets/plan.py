@@ -20,12 +20,22 @@ def quiet(_: str) -> None:
 class Plan:
     """What a sync asks for and how. `itwin_ids` empty: the caller's own jobs. `tell` gets a sentence now and then.
 
-    `wait_seconds` bounds the wait for months that other runs work on, all of them together.
+    `every_itwin` stands for all that the list of iTwins shows, which `assets.itwins` puts in its place. `names` are
+    the kinds whose names are asked for, each again after `names_every_hours`. `wait_seconds` bounds the wait for
+    months that other runs work on, all of them together.
     """
 
     itwin_ids: tuple[str, ...] = ()
+    every_itwin: bool = False
+    names: tuple[str, ...] = ()
+    names_every_hours: float = 24.0
     page_size: int = PAGE_SIZE
     threads: int = THREADS
     accept_gone: bool = False
     wait_seconds: float = WAIT_SECONDS
     tell: Callable[[str], None] = quiet
+
+    @property
+    def scopes(self) -> tuple[str | None, ...]:
+        """What to walk: iTwins, or None for the caller's own jobs."""
+        return self.itwin_ids if self.itwin_ids or self.every_itwin else (None,)

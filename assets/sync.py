@@ -91,7 +91,7 @@ def sync_month(lake: Lake, api: Api, month: str, known: Contract, plan: Plan, ru
 
 def _walk_all(api: Api, month: Window, plan: Plan, run_id: str, scratch: Path) -> _Seen:
     """Walk the month for each iTwin, several side by side."""
-    scopes: list[str | None] = [*plan.itwin_ids] or [None]
+    scopes = plan.scopes
     stop = threading.Event()
 
     def go_on(done: Walk) -> None:

@@ -22,6 +22,7 @@ from assets.api.protocol import Api
 from assets.checks import (
     AGREEMENT,
     CORE_CHECKS,
+    EVERY_ITWIN_IS_WALKED,
     EVERY_MONTH_CAME_THROUGH,
     RAW_CHECKS,
     Check,
@@ -29,12 +30,15 @@ from assets.checks import (
     as_markdown,
     verify,
     verify_agreement,
+    verify_every_itwin_is_walked,
 )
 from assets.flatten import code_digest, flatten_months, is_fresh
+from assets.itwins import find_itwins, newcomers
 from assets.landing import Landed
 from assets.marts import make_marts, mart_digest
 from assets.name_tables import code_digest as code_digest_of_names
 from assets.name_tables import make_name_tables
+from assets.names import ask_for_names, forget_users
 from assets.plan import Plan
 from assets.sync import Synced, sync_months
 from assets.walk import Walk
@@ -63,6 +67,8 @@ from warehouse.tables import (
 
 PUBLISHED = "history_duckdb"
 """Key of the asset that stands for the file `history.duckdb`."""
+
+DATA_DICTIONARY = "data_dictionary"
 
 COMPLETE_WALK = "complete_walk"
 """Key of the asset that stands for the newest complete walk: a ledger is as fresh as that."""
@@ -116,6 +122,12 @@ class LedgerResource(dg.ConfigurableResource[Any], ABC):
 
     @abstractmethod
     def how_to_publish(self) -> Publish: ...
+
+
+class NamesConfig(dg.Config):
+    """`ask`: whether the API is asked for what is due, or the tables alone are made."""
+
+    ask: bool = True
 
 
 class WalkConfig(dg.Config):
@@ -244,10 +256,12 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
         plan, lake = ledger.plan(context.log.info, config.accept_gone), ledger.lake()
         complete: list[Walk] = []
         with ledger.api() as api:
-            for done in sync_months(lake, api, context.partition_keys, known, plan, context.run.run_id):
+            plan = find_itwins(lake, api, plan, context.run.run_id)
+            for done in _synced(lake, api, context, plan, known, months):
                 context.log.info(summary(done))
                 note(lake, done.month, "walk", context.run.run_id, done.failure)
-                context.add_asset_metadata(synced_metadata(done), OBSERVATIONS.name, partition_key=done.month)
+                if done.month in context.partition_keys:
+                    context.add_asset_metadata(synced_metadata(done), OBSERVATIONS.name, partition_key=done.month)
                 complete += [walk for walk in done.landed.walks if walk.complete] if done.landed else []
         if complete:
             newest = max(walk.finished_at for walk in complete if walk.finished_at)
@@ -257,6 +271,23 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
         yield from _check_results(verify(lake, RAW_CHECKS, by_name, known, itwin_ids=plan.itwin_ids))
 
     return raw
+
+
+def _synced(
+    lake: Lake,
+    api: Api,
+    context: dg.AssetExecutionContext,
+    plan: Plan,
+    known: Contract,
+    months: dg.PartitionsDefinition[str],
+) -> Iterator[Synced]:
+    """Sync the months of the run, then the others from the first on for the iTwins that are new."""
+    run_id = context.run.run_id
+    yield from sync_months(lake, api, context.partition_keys, known, plan, run_id)
+    if plan.every_itwin:
+        others = [month for month in months.get_partition_keys() if month not in context.partition_keys]
+        for month, of_newcomers in newcomers(lake, plan, others):
+            yield from sync_months(lake, api, [month], known, of_newcomers, run_id)
 
 
 def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.AssetsDefinition:
@@ -303,15 +334,29 @@ def _name_assets() -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=NAMES_STEP,
         specs=[asset_spec(table, code_digest_of_names(), (JOBS.name, JOB_REFERENCES.name)) for table in NAME_TABLES],
+        check_specs=[check_spec(EVERY_ITWIN_IS_WALKED)],
     )
     @fails_in_words
-    def names(context: dg.AssetExecutionContext, ledger: LedgerResource) -> Iterator[dg.MaterializeResult[Any]]:
-        """Make the tables of names where something changed."""
-        lake = ledger.lake()
-        make_name_tables(lake)
+    def names(
+        context: dg.AssetExecutionContext, config: NamesConfig, ledger: LedgerResource
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        """Ask for the names that are due, and make their tables where something changed."""
+        plan, lake = ledger.plan(context.log.info, False), ledger.lake()
+        if config.ask and plan.names:
+            with ledger.api() as api:
+                ask_for_names(lake, api, plan, context.run.run_id)
+        else:
+            forget_users(lake, plan)
+            make_name_tables(lake)
         yield from materialized(context, lake, NAME_TABLES)
+        yield from _check_results([verify_every_itwin_is_walked(lake, plan.itwin_ids)])
 
     return names
+
+
+def name_keys() -> list[str]:
+    """The keys of the tables of names, and of what is made from them without a month."""
+    return [*(table.name for table in NAME_TABLES), DATA_DICTIONARY, *(mart.name for mart in MARTS), PUBLISHED]
 
 
 def _mart_assets(known: Contract) -> dg.AssetsDefinition:

@@ -17,11 +17,14 @@ from warehouse.catalog import door, is_duckdb, publish
 from warehouse.catalog import export as export_file
 from warehouse.contract import contract
 from warehouse.dictionary import write_dictionary
+from warehouse.engine import connection, run
 from warehouse.errors import WrongUsage
 from warehouse.failed_months import failed_months
 from warehouse.lake import Lake
 from warehouse.marts.all import MARTS, all_tables
+from warehouse.name_tables import ITWINS, NAME_WALKS
 from warehouse.sql import statement
+from warehouse.tables import JOBS
 
 STATUS: Final = {
     "walks": "Walks: months by completeness, newest first",
@@ -31,6 +34,14 @@ STATUS: Final = {
     "drift": "Contract drift: what differs from the contract",
 }
 """The statements of `status`, each with its title."""
+
+RIGHTS: Final = {
+    "itwin": "make the application a member of them",
+    "reality_data": "give the application the right realitydata_use there",
+    "detector": "give the application access to Reality Analysis",
+    "user": "the API shows people of the application's own organisation alone",
+}
+"""What gives the names of a kind that were refused."""
 
 
 def answer(data: Path, text: str, form: str, out: BinaryIO) -> None:
@@ -51,7 +62,35 @@ def show_status(settings: Settings) -> None:
         page.print()
         page.print(grid(found, title) if found.rows else f"{title}: none")
     page.print()
+    _show_names(settings, lake, page)
     _show_failed_months(lake, page)
+
+
+def _show_names(settings: Settings, lake: Lake, page: Console) -> None:
+    """Which names are missing and what gives them, on a line; where all iTwins are walked, which were found."""
+    with connection() as con:
+        for table in (NAME_WALKS, ITWINS, JOBS):
+            run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table)}")
+        missing = [_missing(*row) for row in run(con, statement("status/missing_names"))]
+        found = run(con, statement("status/found_itwins")) if settings.every_itwin else []
+    page.print(f"Names that are missing: {'; '.join(missing) or 'none'}")
+    if settings.every_itwin:
+        names = ("itwin_id", "name", "status", "listed", "found_at", "jobs", "newest_job")
+        numbers = [name == "jobs" for name in names]
+        page.print(grid(query.Records(names, numbers, found), "iTwins that the list showed, and their jobs"))
+
+
+def _missing(kind: str, status: int | None, places: int, one_by_one: bool) -> str:
+    """What of a kind was not had, and which right gives it."""
+    what = {
+        "itwin": "iTwins",
+        "reality_data": f"reality data of {places} iTwins",
+        "detector": "detectors",
+        "user": "users",
+    }
+    said = f"{places} {what[kind]}" if one_by_one else what[kind]
+    refused = status in (403, 404)
+    return f"{said} ({status}: {RIGHTS[kind]})" if refused else f"{said} (not had the last time: asked for again)"
 
 
 def _show_failed_months(lake: Lake, page: Console) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.wiring import LedgerResource, build_assets, build_last_check
+from assets.wiring import LedgerResource, build_assets, build_last_check, name_keys
 from pipelines.pruning import pruning_job, pruning_schedule
 from pipelines.resources import SettingsResource
-from pipelines.schedules import build_schedules
+from pipelines.schedules import build_schedules, names_schedule
 from pipelines.settings import start_month
 from pipelines.step_log import sentences
 from warehouse.contract import Contract
 
 JOB_NAME = "sync"
+NAMES_JOB = "names"
 
 
 def build_defs(
@@ -24,11 +25,16 @@ def build_defs(
         selection=dg.AssetSelection.all(),
         description="Walks the months that it is given, flattens them, makes the marts and opens the door for SQL.",
     )
+    names_job = dg.define_asset_job(
+        NAMES_JOB,
+        selection=dg.AssetSelection.assets(*name_keys()),
+        description="Asks for the names that are due, makes their tables and the marts, and opens the door for SQL.",
+    )
     return dg.Definitions(
         assets=build_assets(start or start_month(), known),
         asset_checks=[build_last_check()],
-        jobs=[job, pruning_job],
-        schedules=[*build_schedules(job), pruning_schedule()],
+        jobs=[job, names_job, pruning_job],
+        schedules=[*build_schedules(job), names_schedule(names_job), pruning_schedule()],
         resources={"ledger": ledger or SettingsResource()},
         loggers={"console": sentences},
         executor=dg.in_process_executor,

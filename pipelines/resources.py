@@ -39,7 +39,7 @@ class SettingsResource(LedgerResource):
             yield client
 
     def plan(self, tell: Callable[[str], None], accept_gone: bool) -> Plan:
-        return Plan(itwin_ids=self.settings().itwin_ids, accept_gone=accept_gone, tell=tell)
+        return self.settings().plan(tell, accept_gone=accept_gone)
 
     def how_to_publish(self) -> Publish:
         return self.settings().publish

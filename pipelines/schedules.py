@@ -48,6 +48,18 @@ def build_schedules(job: dg.UnresolvedAssetJobDefinition) -> list[dg.ScheduleDef
     ]
 
 
+def names_schedule(job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """The schedule of the names; what was asked for within JOBLEDGER_NAMES_EVERY_HOURS is not asked for again."""
+    return dg.ScheduleDefinition(
+        name="daily_names",
+        job=job,
+        cron_schedule="30 3 * * *",
+        execution_timezone="UTC",
+        description="Every day at 03:30 UTC: the names of iTwins, reality data and detectors, where they are due.",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+    )
+
+
 def queue_tags(first: str, last: str, now: datetime) -> dict[str, str]:
     """The tags by which runs that have months in common wait for each other in the queue (see dagster.yaml)."""
     previous = previous_month(month_of(now))

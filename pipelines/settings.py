@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from dotenv import dotenv_values
 
 from assets.api.filters import plain_id
+from assets.plan import Plan
 from assets.unit_budget import UnitBudget, read_unit_budget
 from warehouse.engine import MEMORY_SETTING
 from warehouse.errors import WrongUsage
 from warehouse.files import SHARED_SETTING, keep_private, make_folder
 from warehouse.lake import Lake
 from warehouse.months import month_of, window
+from warehouse.name_tables import KINDS
 from warehouse.paths import plain, sqlite_folder
 
 if TYPE_CHECKING:
@@ -33,11 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting by its environment variable; an empty text is the default. `read` raises WrongUsage for a fault."""
+    """A setting by its environment variable. `read` raises WrongUsage for a fault.
+
+    An empty text is the default, unless it says something: `empty_counts`.
+    """
 
     name: str
     default: str
     read: Callable[[str], Any]
+    empty_counts: bool = False
 
 
 def _text(text: str) -> str:
@@ -50,7 +56,15 @@ def _address(text: str) -> str:
     return secure_url(text)
 
 
+EVERY_ITWIN: Final = "all"
+"""What ITWIN_IDS says for every iTwin that the application is a member of."""
+
+
 def _ids(text: str) -> tuple[str, ...]:
+    if EVERY_ITWIN in (parts := [part.strip() for part in text.split(",") if part.strip()]):
+        if parts != [EVERY_ITWIN]:
+            raise WrongUsage("'all' stands for every iTwin: give it alone, or ids without it.")
+        return (EVERY_ITWIN,)
     return tuple(dict.fromkeys(plain_id(part.strip()) for part in text.split(",") if part.strip()))
 
 
@@ -69,6 +83,13 @@ def _positive(text: str) -> float:
     if not number:
         raise WrongUsage(f"{text!r} is not more than 0.")
     return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    words = [part.strip() for part in text.split(",") if part.strip()]
+    if unknown := [word for word in words if word not in KINDS]:
+        raise WrongUsage(f"{unknown[0]!r} is none of {', '.join(KINDS)}; write some of them by comma, or nothing.")
+    return tuple(KINDS[word] for word in KINDS if word in words)
 
 
 def _days(text: str) -> int:
@@ -140,6 +161,8 @@ SETTINGS: Final = (
     Setting("JOBLEDGER_START", "2025-01", _start),
     Setting("JOBLEDGER_PUBLISH", "views", _one_of("views", "tables")),
     Setting("JOBLEDGER_UNIT_BUDGET", "", read_unit_budget),
+    Setting("JOBLEDGER_NAMES", "itwins,reality_data,detectors", _names, empty_counts=True),
+    Setting("JOBLEDGER_NAMES_EVERY_HOURS", "24", _positive),
     Setting("JOBLEDGER_KEEP_RUNS_DAYS", "90", _days),
     Setting(MEMORY_SETTING, "", _memory),
     Setting(SHARED_SETTING, "0", _one_of("0", "1")),
@@ -169,7 +192,7 @@ NO_CREDENTIALS: Final = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What jobledger works with. `itwin_ids` empty: the caller's own jobs."""
+    """What jobledger works with. `itwin_ids` empty: the caller's own jobs; ('all',): every iTwin that is found."""
 
     api_url: str
     token_url: str
@@ -185,7 +208,24 @@ class Settings:
     start: str
     publish: Literal["views", "tables"]
     unit_budget: UnitBudget
+    names: tuple[str, ...]
+    names_every_hours: float
     keep_runs_days: int
+
+    @property
+    def every_itwin(self) -> bool:
+        return self.itwin_ids == (EVERY_ITWIN,)
+
+    def plan(self, tell: Callable[[str], None], *, accept_gone: bool = False) -> Plan:
+        """What a sync asks for, and how."""
+        return Plan(
+            itwin_ids=() if self.every_itwin else self.itwin_ids,
+            every_itwin=self.every_itwin,
+            names=self.names,
+            names_every_hours=self.names_every_hours,
+            accept_gone=accept_gone,
+            tell=tell,
+        )
 
     @property
     def has_credentials(self) -> bool:
@@ -221,7 +261,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     """
     own = os.environ if environ is None else environ
     given = {**_of_file(env_file or Path(".env")), **own}
-    texts = {setting.name: (given.get(setting.name) or setting.default).strip() for setting in SETTINGS}
+    texts = {setting.name: _given(setting, given).strip() for setting in SETTINGS}
     faults = [*_faults(SETTINGS, texts), *_credential_faults(texts), *_faults(OF_LIBRARIES, own)]
     if faults:
         raise WrongUsage("\n".join(faults))
@@ -266,6 +306,11 @@ def _of_file(file: Path) -> dict[str, str | None]:
         ) from None
 
 
+def _given(setting: Setting, given: Mapping[str, str | None]) -> str:
+    text = given.get(setting.name)
+    return text if text or (text is not None and setting.empty_counts) else setting.default
+
+
 def _faults(settings: Iterable[Setting], texts: Mapping[str, str]) -> Iterator[str]:
     """A line for each setting that cannot be read, which begins with its name."""
     for setting in settings:
@@ -292,6 +337,8 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         start=values["JOBLEDGER_START"],
         publish=values["JOBLEDGER_PUBLISH"],
         unit_budget=values["JOBLEDGER_UNIT_BUDGET"],
+        names=values["JOBLEDGER_NAMES"],
+        names_every_hours=values["JOBLEDGER_NAMES_EVERY_HOURS"],
         keep_runs_days=values["JOBLEDGER_KEEP_RUNS_DAYS"],
     )
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from assets.by_id import Fetched, fetch_by_id
-from assets.plan import Plan
 from pipelines.console import err
 from pipelines.settings import Settings
 from warehouse.contract import contract
@@ -112,7 +111,7 @@ def sync_ids(settings: Settings, ids: Sequence[str]) -> bool:
     """
     from pipelines.home import instance
 
-    plan = Plan(itwin_ids=settings.itwin_ids, tell=lambda text: err.print(text))
+    plan = settings.plan(lambda text: err.print(text))
     with settings.client() as client, instance(settings) as found:
         fetched = fetch_by_id(Lake(settings.data), client, ids, contract(), plan)
         months = sorted(fetched.landed)
@@ -279,11 +278,12 @@ def _materialisations(months: Sequence[str], metadata: Mapping[str, Any]) -> Ite
 
 def _run_config(walk: bool, accept_gone: bool) -> dict[str, Any]:
     """Sentences on the console, and what the walks are to believe."""
-    from assets.wiring import RAW_STEP
+    from assets.wiring import NAMES_STEP, RAW_STEP
 
     config: dict[str, Any] = {"loggers": {"console": {"config": {}}}}
+    config["ops"] = {NAMES_STEP: {"config": {"ask": walk}}}
     if walk:
-        config["ops"] = {RAW_STEP: {"config": {"accept_gone": accept_gone}}}
+        config["ops"][RAW_STEP] = {"config": {"accept_gone": accept_gone}}
     return config
 
 

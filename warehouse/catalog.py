@@ -16,6 +16,7 @@ from warehouse.declaration import Table
 from warehouse.engine import STORAGE_VERSION, connection, run
 from warehouse.files import make_folder, put
 from warehouse.lake import Lake, quote, read_table
+from warehouse.named import NAMED, named_columns, named_select, named_tables
 from warehouse.paths import plain
 
 Publish = Literal["views", "tables"]
@@ -80,9 +81,8 @@ def _write(lake: Lake, tables: Sequence[Table], how: Publish, file: Path) -> Non
     with connection() as con:
         run(con, f"ATTACH {quote(str(file))} AS door (STORAGE_VERSION {quote(STORAGE_VERSION)})")
         run(con, "BEGIN")
-        for table in tables:
-            for text in _statements(lake, table, how):
-                run(con, text)
+        for text in _door(lake, tables, how):
+            run(con, text)
         if how == "views":
             run(con, f"CREATE MACRO door.{MADE_FROM}() AS {quote(_digest(lake, tables))}")
         run(con, "COMMIT")
@@ -92,6 +92,18 @@ def _write(lake: Lake, tables: Sequence[Table], how: Publish, file: Path) -> Non
 def _remove_database(file: Path) -> None:
     for part in (file, file.with_name(f"{file.name}.wal")):
         part.unlink(missing_ok=True)
+
+
+def _door(lake: Lake, tables: Sequence[Table], how: Publish) -> Iterator[str]:
+    """What makes the door: each table, and behind them the same with names beside the ids."""
+    for table in tables:
+        yield from _statements(lake, table, how)
+    yield f"CREATE SCHEMA door.{NAMED}"
+    for table in named_tables(tables):
+        yield f"CREATE VIEW door.{NAMED}.{table.name} AS {named_select(table)}"
+        yield f"COMMENT ON VIEW door.{NAMED}.{table.name} IS {quote(table.comment)}"
+        for column in named_columns(table):
+            yield f'COMMENT ON COLUMN door.{NAMED}.{table.name}."{column.name}" IS {quote(column.comment)}'
 
 
 def _statements(lake: Lake, table: Table, how: Publish) -> Iterator[str]:
@@ -105,7 +117,7 @@ def _statements(lake: Lake, table: Table, how: Publish) -> Iterator[str]:
 
 def _digest(lake: Lake, tables: Sequence[Table]) -> str:
     """What changes with the door's views."""
-    texts = (text for table in tables for text in _statements(lake, table, "views"))
+    texts = _door(lake, tables, "views")
     return hashlib.md5("\0".join((STORAGE_VERSION, *texts)).encode(), usedforsecurity=False).hexdigest()
 
 

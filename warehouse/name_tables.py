@@ -40,7 +40,11 @@ NAME_WALKS: Final = Table(
     columns=(
         Column("walk_id", "VARCHAR", "Id of the asking"),
         Column("run_id", "VARCHAR", "Dagster run that made it"),
-        Column("kind", "VARCHAR", "'itwin', 'reality_data', 'detector' or 'user'"),
+        Column(
+            "kind",
+            "VARCHAR",
+            "'itwin', 'reality_data', 'detector' or 'user'; 'itwin_list': the list alone, to walk all of it",
+        ),
         Column("itwin_id", "VARCHAR", "iTwin whose reality data were asked for; null with the other kinds"),
         Column(
             "modified_since",

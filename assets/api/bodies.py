@@ -9,10 +9,19 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from warehouse.contract.names import SECRET_KEYS
+
 T = TypeVar("T")
 
 _ESCAPES: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([0-9a-fA-F]{4})|.)", re.DOTALL
+)
+
+_SECRET_KEY: Final = re.compile(
+    b'(?i)("(?:' + b"|".join(key.encode() for key in sorted(SECRET_KEYS)) + rb')"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.DOTALL
+)
+_SIGNED_URL: Final = re.compile(
+    rb'(?i)"https?:(?:[^"\\]|\\.)*?(?:[?&]|\\u0026)(?:sig|signature|x-amz-signature|x-goog-signature)=(?:[^"\\]|\\.)*"?'
 )
 
 
@@ -35,6 +44,11 @@ def mended(body: bytes) -> bytes:
     What can be read stays as it was sent, byte for byte.
     """
     return _ESCAPES.sub(_whole, body).decode(errors="replace").encode()
+
+
+def without_signed_urls(body: bytes) -> bytes:
+    """A body with null in place of each signed URL: what such a key holds, and any URL that carries a signature."""
+    return _SIGNED_URL.sub(b"null", _SECRET_KEY.sub(rb"\1null", body))
 
 
 def _whole(escape: re.Match[bytes]) -> bytes:

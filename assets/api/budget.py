@@ -87,6 +87,12 @@ class Budget:
             while self._slots.paused_until() > slot:
                 slot = self._next_of_mine()
 
+    def wait_ahead(self) -> float:
+        """Return how long the next request would have to wait."""
+        if self._mine:
+            return 0.0
+        return max(0.0, self._slots.locked(lambda taken: self._next_slot(taken)[0]) - self._clock())
+
     def pause(self, seconds: float) -> None:
         """No request starts for `seconds` from now, in any thread or process, waiting ones included.
 
@@ -115,7 +121,13 @@ class Budget:
         return slot
 
     def _take(self, taken: Taken) -> tuple[float, Limit | None]:
-        """Take the next slot. With it comes the limit that put it off, if one did that more than even spacing does."""
+        slot, by = self._next_slot(taken)
+        if self._limits:
+            taken.add(slot)
+        return slot, by
+
+    def _next_slot(self, taken: Taken) -> tuple[float, Limit | None]:
+        """The next slot, and the limit that puts it off, if one does that more than even spacing does."""
         slot, by = max(self._clock() - ALLOWANCE_SECONDS, taken.last_but(1) + self.interval_seconds), None
         for limit in self._limits:
             earliest = taken.last_but(limit.requests) + limit.span
@@ -123,8 +135,6 @@ class Budget:
                 slot, by = earliest, limit
         if taken.paused_until > slot:
             slot, by = taken.paused_until, None
-        if self._limits:
-            taken.add(slot)
         return slot, by
 
     def _wait_until(self, moment: float) -> None:

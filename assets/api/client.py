@@ -6,8 +6,10 @@ Every request goes through one loop (`Client._ask`): take a slot of the budget, 
 either read it or raise an error of `assets.api.errors`, which `Patience` tries again or lets pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Self, TypeVar
 from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit
@@ -17,7 +19,7 @@ import requests
 
 from assets.api.addresses import secure_url
 from assets.api.auth import TokenSource
-from assets.api.bodies import decoded, mended
+from assets.api.bodies import decoded, mended, without_signed_urls
 from assets.api.budget import Budget
 from assets.api.errors import (
     ApiError,
@@ -25,6 +27,7 @@ from assets.api.errors import (
     Malformed,
     NotAuthorised,
     RefusedLink,
+    Throttled,
     WrongUsage,
     error_from_answer,
     first_words,
@@ -32,6 +35,7 @@ from assets.api.errors import (
 )
 from assets.api.patience import Patience, http_date, retry_after_seconds
 from assets.api.protocol import Answer, Page, Tally, clock_correction
+from assets.api.questions import Question
 from assets.api.transport import AnswerLimits, Line, Reply, Sign
 from assets.records import cut_by_brackets
 
@@ -67,7 +71,8 @@ class Client:
         longest_wait_seconds: float = 120.0,
         pool_size: int = 8,
     ) -> None:
-        self._jobs_url = f"{secure_url(api_url)}/reality-analysis/jobs"
+        self._api_url = secure_url(api_url)
+        self._jobs_url = f"{self._api_url}/reality-analysis/jobs"
         self._tokens = tokens
         self._budget = budget
         self._patience = (attempts, backoff_seconds, longest_wait_seconds)
@@ -93,7 +98,7 @@ class Client:
 
         Raises RefusedLink unless the link leads to the list of jobs at the configured address.
         """
-        query = self._query_of(link)
+        query = self._query_of(link, self._jobs_url)
         if top is not None:
             query = _with_top(query, top)
         # Only the query is taken from the link, so the token cannot go elsewhere whatever the link says.
@@ -101,12 +106,34 @@ class Client:
 
     def job(self, job_id: str, tally: Tally) -> Answer:
         """`GET /jobs/{id}`: the body is `{"job": {...}}`, or the API's error when the status is 404."""
-        return self._ask(f"{self._jobs_url}/{_path_segment(job_id)}", tally, _read_job, absent_is_an_answer=True)
+        return self._ask(f"{self._jobs_url}/{_path_segment(job_id)}", tally, _read_job, (200, 404))
 
     def messages(self, job_id: str, tally: Tally) -> Answer:
         """`GET /jobs/{id}/messages`: the body is `{"messages": {...}}`, or the API's error when the status is 404."""
         url = f"{self._jobs_url}/{_path_segment(job_id)}/messages"
-        return self._ask(url, tally, _read_messages, absent_is_an_answer=True)
+        return self._ask(url, tally, _read_messages, (200, 404))
+
+    def look_up(self, question: Question, tally: Tally) -> Answer:
+        """Ask about names: 403 and 404 are answers, and what comes has no signed URL in it any more.
+
+        Raises Throttled, without a request, where the budget is used up for longer than a run waits.
+        """
+        ahead = self._budget.wait_ahead()
+        if ahead > self._patience[2]:
+            raise Throttled(f"The budget of requests is used up for {ahead / 60:.0f} min", where=question.path)
+        url = f"{self._api_url}{question.path}"
+        query = urlencode(question.query, quote_via=quote, safe="$:/")
+        if question.link is not None:
+            query = self._query_of(question.link, url)
+        return self._ask(
+            f"{url}?{query}" if query else url,
+            tally,
+            partial(_read_named, question),
+            (200, 403, 404),
+            headers=dict(question.headers),
+            posted=msgspec.json.encode(question.ids) if question.ids else None,
+            clean=True,
+        )
 
     def interrupt(self) -> None:
         """Let every thread that waits for the budget or for an answer raise Interrupted, now and from now on."""
@@ -130,9 +157,18 @@ class Client:
         url: str,
         tally: Tally,
         read: Callable[[Reply], T],
-        absent_is_an_answer: bool = False,
+        answers: Sequence[int] = (200,),
+        *,
+        headers: Mapping[str, str] = {},
+        posted: bytes | None = None,
+        clean: bool = False,
     ) -> T:
-        """GET `url` and `read` the answer, again and again while faults are transient and patience lasts."""
+        """GET `url`, or POST to it, and `read` the answer, again while faults are transient and patience lasts.
+
+        Statuses but `answers` are errors. A `clean` answer has no signed URLs, nor do the errors that quote it.
+        """
+        method = "GET" if posted is None else "POST"
+        more = headers if posted is None else {**headers, "Content-Type": "application/json"}
         patience = Patience(*self._patience, pause=self._budget.pause, wait=self._budget.wait)
         attempts, renewed = 0, False
         while True:
@@ -141,8 +177,10 @@ class Client:
             attempts += 1
             tally.add(requests=1, retries=int(attempts > 1))
             try:
-                reply = self._line.ask("GET", url, self._signed_with(token), (token,))
-                _check(reply, tally, absent_is_an_answer)
+                reply = self._line.ask(method, url, self._signed_with(token, more), (token,), posted)
+                if clean:
+                    reply = replace(reply, body=without_signed_urls(mended(reply.body)))
+                _check(reply, tally, answers)
                 return read(reply)
             except ApiError as fault:
                 fault.attempts = attempts
@@ -152,9 +190,9 @@ class Client:
                 else:
                     patience.hold_off(fault)
 
-    def _signed_with(self, token: str) -> Sign:
+    def _signed_with(self, token: str, more: Mapping[str, str]) -> Sign:
         def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
-            request.headers.update(self._headers | {"Authorization": f"Bearer {token}"})
+            request.headers.update(self._headers | dict(more) | {"Authorization": f"Bearer {token}"})
             return request
 
         return sign
@@ -166,12 +204,12 @@ class Client:
             # Without a status nobody was asked for a new token, and the API's own refusal says more.
             raise (refusal if error.status is None else error) from error
 
-    def _query_of(self, link: str) -> str:
-        """The query of a next link that leads to the configured list of jobs, untouched; else raises RefusedLink."""
-        where = f"GET {urlsplit(self._jobs_url).path}"
+    def _query_of(self, link: str, url: str) -> str:
+        """The query of a next link that leads to the list at `url`, untouched; else raises RefusedLink."""
+        where = f"GET {urlsplit(url).path}"
         try:
-            target = urlsplit(urljoin(self._jobs_url, link))
-            here = _destination(target.geturl()) == _destination(self._jobs_url)
+            target = urlsplit(urljoin(url, link))
+            here = _destination(target.geturl()) == _destination(url)
         except ValueError:
             target, here = urlsplit(""), False
         if "#" in link:
@@ -215,10 +253,10 @@ def _version() -> str:
         return "0"
 
 
-def _check(reply: Reply, tally: Tally, absent_is_an_answer: bool) -> None:
+def _check(reply: Reply, tally: Tally, answers: Sequence[int]) -> None:
     """Raise the error that the status stands for."""
     tally.add(throttled=int(reply.status == 429))
-    if reply.status == 200 or (reply.status == 404 and absent_is_an_answer):
+    if reply.status in answers:
         return
     fault = error_from_answer(reply.status, reply.headers, reply.body, reply.where, reply.secrets)
     fault.retry_after_seconds = retry_after_seconds(reply.headers)
@@ -284,6 +322,20 @@ def _read_messages(reply: Reply) -> Answer:
     return _answer(reply, body)
 
 
+def _read_named(question: Question, reply: Reply) -> Answer:
+    """An answer about names, with what the question says it holds. One that cannot be read is not quoted: it may be of
+    people.
+    """
+    if reply.status == 200:
+        try:
+            found = decoded(reply.body, dict[str, msgspec.Raw])
+        except ValueError as error:
+            raise Malformed(where=reply.where, status=reply.status, detail=str(error)) from None
+        if bytes(found.get(question.holds, b"null"))[:1] != (b"[" if question.many else b"{"):
+            raise Malformed(where=reply.where, status=reply.status, detail=f"it has no {question.holds!r}")
+    return _answer(reply, reply.body)
+
+
 def _answer(reply: Reply, body: bytes) -> Answer:
     moment = _on_api_clock(reply, _clock_skew_seconds(reply))
     return Answer(reply.status, body, moment, reply.headers.get("x-correlation-id"))
@@ -318,7 +370,7 @@ def _destination(url: str) -> tuple[str, str | None, int | None, str, bool]:
     """What must be equal for two URLs to lead to the same place. Raises ValueError for one that cannot be read."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port, parts.path, "@" in parts.netloc
+    return parts.scheme, parts.hostname, port, parts.path.rstrip("/"), "@" in parts.netloc
 
 
 def _with_top(query: str, top: int) -> str:

@@ -12,6 +12,8 @@ from typing import Final, Protocol
 
 import msgspec
 
+from assets.api.questions import Question
+
 
 @dataclass
 class Tally:
@@ -57,7 +59,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer about one job: status 200 or 404, and the whole body as it was sent.
+    """The answer about one job: status 200 or 404, and the whole body as it was sent. About names also 403.
 
     `received_at` is UTC, on the API's clock.
     """
@@ -78,5 +80,6 @@ class Api(Protocol):
     def next_page(self, link: str, tally: Tally, top: int | None = None) -> Page: ...
     def job(self, job_id: str, tally: Tally) -> Answer: ...
     def messages(self, job_id: str, tally: Tally) -> Answer: ...
+    def look_up(self, question: Question, tally: Tally) -> Answer: ...
     def identity(self) -> str: ...
     def interrupt(self) -> None: ...

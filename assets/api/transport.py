@@ -110,12 +110,17 @@ class Line:
         self._session = _session(url, _Adapter(pool_connections=1, pool_maxsize=pool_size))
 
     def ask(
-        self, method: str, url: str, sign: Sign, secrets: tuple[str, ...], form: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        sign: Sign,
+        secrets: tuple[str, ...],
+        form: Mapping[str, str] | bytes | None = None,
     ) -> Reply:
         """The whole answer to one request, whatever its status.
 
-        `sign` adds what says who asks; `form` is sent as form fields. Raises Unreachable, Late, TooLarge, Malformed,
-        ProxyRefused or Interrupted.
+        `sign` adds what says who asks; `form` is sent as form fields, or as it is. Raises Unreachable, Late, TooLarge,
+        Malformed, ProxyRefused or Interrupted.
         """
         where = f"{method} {urlsplit(url).path}"
         with self._told_as_ours(where, secrets):

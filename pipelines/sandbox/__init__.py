@@ -11,6 +11,7 @@ from pipelines.sandbox.access import READY_TOKEN
 from pipelines.sandbox.clocks import FixedClock, StepClock, system_clock
 from pipelines.sandbox.faults import KINDS, LASTING, TRANSIENT, Faults, FaultsError
 from pipelines.sandbox.interface import ApiWorld
+from pipelines.sandbox.name_book import NameBook
 from pipelines.sandbox.running import Sandbox, SandboxError, serve
 from pipelines.sandbox.scripted import ScriptedWorld
 from pipelines.sandbox.server import LogEntry, create_app
@@ -26,6 +27,7 @@ __all__ = [
     "FaultsError",
     "FixedClock",
     "LogEntry",
+    "NameBook",
     "Sandbox",
     "SandboxError",
     "ScriptedWorld",

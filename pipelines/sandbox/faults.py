@@ -59,6 +59,9 @@ LASTING: Final = {
 KINDS: Final = (*TRANSIENT, *LASTING)
 
 _OF_LISTING: Final = ("elsewhere", "loop", "nojobs", "object", "twice", "endless", "empty", "shuffle", "huge")
+_RECORDS: Final = {"list": "jobs", "reality_data_list": "realityData"}
+"""The lists with next links, each with the key of its records."""
+
 _OF_MESSAGES: Final = ("forbidden",)
 _NOT_OF_TOKEN: Final = ("revoked", "dead")
 _TOKEN_SHARE: Final = 0.25
@@ -78,6 +81,7 @@ class _Visit:
     request: Request
     right: Callable[[], Response]
     revoke: Callable[[], None]
+    records: str
 
 
 class Faults:
@@ -147,19 +151,22 @@ class Faults:
     async def answer(
         self, request: Request, operation: str, right: Callable[[], Response], revoke: Callable[[], None]
     ) -> Response:
-        """The right answer, or a spoilt one; `operation` is token, list, get, messages or progress."""
+        """The right answer, or a spoilt one; `operation` is token, list, get, messages, progress, or one
+        about names.
+        """
         if self._dead and operation != "token":
             return _refused_token()
         token = request.query_params.get("continuationToken", "")
-        if operation == "list" and token.startswith(_ENDLESS):
-            return _empty_page(request)
-        if operation == "list" and token.startswith(_HELD):
-            return self._held_page(request, token)
+        records = _RECORDS.get(operation, "jobs")
+        if operation in _RECORDS and token.startswith(_ENDLESS):
+            return _empty_page(request, records)
+        if operation in _RECORDS and token.startswith(_HELD):
+            return self._held_page(request, token, records)
         kind = self._drawn(request, operation)
         if kind is None:
             return right()
         self.counts[kind] += 1
-        return await self._spoilt(kind, _Visit(request, right, revoke))
+        return await self._spoilt(kind, _Visit(request, right, revoke, records))
 
     def _drawn(self, request: Request, operation: str) -> str | None:
         """The kind that this request meets, if any; remembers what a repetition of it is to meet."""
@@ -226,35 +233,36 @@ class Faults:
             page = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.DecodeError:  # a scripted record that is no JSON spoils its page by itself
             return right
-        return json_answer(msgspec.json.encode(self._page(kind, visit.request, page)))
+        return json_answer(msgspec.json.encode(self._page(kind, visit, page)))
 
-    def _page(self, kind: str, request: Request, page: dict[str, Any]) -> dict[str, Any]:
+    def _page(self, kind: str, visit: _Visit, page: dict[str, Any]) -> dict[str, Any]:
+        request, records = visit.request, visit.records
         if kind == "elsewhere":
             return page | _links(self._on_other_host(request))
         if kind == "loop":
             return page | _links(str(request.url))
         if kind == "endless":
-            return {"jobs": [], **_links(_link(request, f"{_ENDLESS}1"))}
+            return {records: [], **_links(_link(request, f"{_ENDLESS}1"))}
         if kind in ("empty", "shuffle"):
-            return {"jobs": [], **_links(self._hold(kind, request, page))}
+            return {records: [], **_links(self._hold(kind, request, page))}
         if kind == "nojobs":
-            return {key: value for key, value in page.items() if key != "jobs"}
+            return {key: value for key, value in page.items() if key != records}
         if kind == "object":
-            return {**page, "jobs": {str(number): job for number, job in enumerate(page["jobs"])}}
-        return {**page, "jobs": _with_twin(page["jobs"])}
+            return {**page, records: {str(number): job for number, job in enumerate(page[records])}}
+        return {**page, records: _with_twin(page[records])}
 
     def _hold(self, kind: str, request: Request, page: dict[str, Any]) -> str:
         """Keep a page for later; return the link to it."""
         self._held.append(page)
         return _link(request, f"{_HELD}{kind}-{len(self._held) - 1}-0")
 
-    def _held_page(self, request: Request, token: str) -> Response:
+    def _held_page(self, request: Request, token: str, records: str) -> Response:
         """The page that was kept: as it was, or shuffled and with a link to itself under another token."""
         kind, place, count = token.removeprefix(_HELD).split("-")
         page = self._held[int(place)]
         if kind == "shuffle":
-            jobs = self._rng.sample(page["jobs"], len(page["jobs"]))
-            page = {"jobs": jobs, **_links(_link(request, f"{_HELD}{kind}-{place}-{int(count) + 1}"))}
+            jobs = self._rng.sample(page[records], len(page[records]))
+            page = {records: jobs, **_links(_link(request, f"{_HELD}{kind}-{place}-{int(count) + 1}"))}
         return json_answer(msgspec.json.encode(page))
 
     def _on_other_host(self, request: Request) -> str:
@@ -289,7 +297,7 @@ def _applies(kind: str, operation: str, request: Request) -> bool:
     if kind == "revoked" and request.headers.get("authorization") == f"Bearer {READY_TOKEN}":
         return False
     if kind in _OF_LISTING or kind in _OF_MESSAGES:
-        return operation == ("list" if kind in _OF_LISTING else "messages")
+        return operation in _RECORDS if kind in _OF_LISTING else operation == "messages"
     return operation != "token" or kind not in _NOT_OF_TOKEN
 
 
@@ -301,10 +309,10 @@ def _with_twin(jobs: list[Any]) -> list[Any]:
     return [*jobs, {**first, "name": f"{first.get('name')} (other)"}]
 
 
-def _empty_page(request: Request) -> Response:
+def _empty_page(request: Request, records: str) -> Response:
     number = request.query_params["continuationToken"].removeprefix(_ENDLESS)
     following = int(number) + 1 if number.isdigit() else 1
-    return json_answer(msgspec.json.encode({"jobs": []} | _links(_link(request, f"{_ENDLESS}{following}"))))
+    return json_answer(msgspec.json.encode({records: []} | _links(_link(request, f"{_ENDLESS}{following}"))))
 
 
 def _refused_token() -> Response:

@@ -82,6 +82,12 @@ class Edition:
         rows = self._fields[job.kind.job_type, "inputs"]
         return [(row, self._resolved(plan.inputs[row.name])) for row in rows if row.name in plan.inputs]
 
+    def made_reality_data(self, job: Job, outputs: frozenset[str]) -> list[tuple[str, str]]:
+        """The reality data among a job's outputs: name of the output and id."""
+        rows = self._fields[job.kind.job_type, "outputs"]
+        other = (DETECTOR, "bucket_path")
+        return [(row.name, guid(job.id, row.name)) for row in rows if row.name in outputs and row.holds not in other]
+
     def progress(self, job: Job, now: int) -> bytes | None:
         """The progress; None when the job ended more than 30 days ago."""
         if now > job.ended + PROGRESS_DAYS * DAY:

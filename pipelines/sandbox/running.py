@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from pipelines.sandbox.clocks import system_clock
 from pipelines.sandbox.faults import Faults
 from pipelines.sandbox.interface import ApiWorld
+from pipelines.sandbox.name_book import NameBook
 from pipelines.sandbox.server import LogEntry, create_app
 
 HOST: Final = "127.0.0.1"
@@ -45,9 +46,11 @@ class Sandbox:
         client_secret: str = "sandbox-secret",
         rate_per_minute: float | None = None,
         faults: Faults | None = None,
+        names: NameBook | None = None,
     ) -> None:
         self.app = create_app(
             world,
+            names=names,
             clock=clock,
             token_ttl=token_ttl,
             client_id=client_id,

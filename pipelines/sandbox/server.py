@@ -28,6 +28,9 @@ from pipelines.sandbox.filter_grammar import Filter, FilterError, parse_filter
 from pipelines.sandbox.instants import to_micros
 from pipelines.sandbox.interface import ApiWorld, Row
 from pipelines.sandbox.listing import Page, TokenError, chance, page_of, position_in, token_for
+from pipelines.sandbox.name_book import NameBook
+from pipelines.sandbox.names import NamesApi, WorldNames
+from pipelines.sandbox.world import World
 
 BASE: Final = "/reality-analysis/jobs"
 SCOPE: Final = "itwin-platform"
@@ -63,9 +66,13 @@ def create_app(
     client_secret: str = "sandbox-secret",
     rate_per_minute: float | None = None,
     faults: Faults | None = None,
+    names: NameBook | None = None,
 ) -> Starlette:
-    """The app over a world. `token_ttl` in seconds; `app.state.log` holds the latest requests as `LogEntry`."""
+    """The app over a world, whose things have the names of `names`, by default those of a generated world or none.
+
+    `token_ttl` in seconds; `app.state.log` holds the latest requests as `LogEntry`."""
     api = _Api(world, clock, Tokens(token_ttl), Budget(rate_per_minute), faults)
+    named = NamesApi(names or (WorldNames(world) if isinstance(world, World) else NameBook()), clock)
     log: deque[LogEntry] = deque(maxlen=LOG_LENGTH)
 
     def route(path: str, answer: _Answer, method: str = "GET") -> Route:
@@ -78,6 +85,10 @@ def create_app(
             route(BASE + "/{job_id}", api.guarded("get", api.job)),
             route(BASE + "/{job_id}/messages", api.guarded("messages", api.messages)),
             route(BASE + "/{job_id}/progress", api.guarded("progress", api.progress)),
+            *(
+                route(path, api.guarded(operation, answer), method)
+                for path, operation, method, answer in named.operations()
+            ),
         ]
     )
     app.state.log = log
@@ -121,6 +132,8 @@ class _Api:
             refusal = self._refusal(token)
             if refusal is not None:
                 return refusal
+            if request.method == "POST":
+                await request.body()  # kept by the request, for an answer that is no coroutine
             if self._faults is None:
                 return answer(request)
             return await self._faults.answer(

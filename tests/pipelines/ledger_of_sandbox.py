@@ -38,7 +38,8 @@ def environment(sandbox: Sandbox, world: World, data: Path, **more: str) -> dict
     base = {
         name: value for name, value in os.environ.items() if not name.startswith(("ITWIN_", "JOBLEDGER_", "DAGSTER"))
     }
-    return {**base, **sandbox_environment(sandbox.url, world.itwins, start), "JOBLEDGER_DATA": str(data), **more}
+    own = {"JOBLEDGER_DATA": str(data), "JOBLEDGER_NAMES": ""}
+    return {**base, **sandbox_environment(sandbox.url, world.itwins, start), **own, **more}
 
 
 def jobledger(
