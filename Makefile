@@ -33,11 +33,11 @@ proofs: $(READY) ## what make test leaves out: random courses, all seeds, all ki
 ui: $(READY) ## Dagster UI and daemon on 127.0.0.1:3000, with a lasting DAGSTER_HOME
 	@$(BIN)/python -m pipelines.ui
 
-check: $(READY) ## format, lint and types
+check: $(READY) ## format, lint, types and what Dagster loads
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright --project pyproject.toml
-	@$(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
+	@$(BIN)/dg check defs --no-check-yaml
 
 bench: $(BENCH_READY) ## the benchmarks, beside what a reader knows; make bench -- --quick holds a tenth to kept ratios
 	@$(BIN)/python -m tests.bench $(filter-out bench,$(MAKECMDGOALS))

@@ -232,6 +232,7 @@ def _complete_walk() -> dg.AssetsDefinition:
         key=COMPLETE_WALK,
         group_name="raw",
         description="The newest walk that came to its proven end. The ledger is as fresh as this.",
+        kinds={"api"},
         owners=OWNERS,
         freshness_policy=STALE,
     )

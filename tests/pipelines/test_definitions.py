@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Generator
@@ -194,10 +195,17 @@ print(opened)
     assert done.stdout.strip() == "[]"
 
 
-def test_dagster_s_own_validation_passes() -> None:
-    command = [str(Path(sys.executable).with_name("dagster")), "definitions", "validate", "-w", "workspace.yaml"]
+def test_dg_lists_every_asset_with_its_group_owners_kinds_and_description() -> None:
+    command = [str(Path(sys.executable).with_name("dg")), "list", "defs", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    listed = {row["asset_key"]: row for row in json.loads(done.stdout)["assets"]}
+    assert set(listed) == {*(table.name for table in all_tables(contract())), PUBLISHED, COMPLETE_WALK}
+    for key, row in listed.items():
+        assert row["group_name"], key
+        assert row["owners"] == [{"team": "jobledger"}], key
+        assert row["kinds"], key
+        assert row["description"], key
 
 
 def test_when_the_api_changes_its_edition_the_tables_go_on_and_a_check_tells_it(
