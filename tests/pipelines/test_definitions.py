@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.checks import AGREEMENT, CORE_CHECKS, EVERY_MONTH_CAME_THROUGH, RAW_CHECKS
+from assets.checks import AGREEMENT, CORE_CHECKS, EVERY_ITWIN_IS_WALKED, EVERY_MONTH_CAME_THROUGH, RAW_CHECKS
 from assets.wiring import COMPLETE_WALK, PUBLISHED
 from pipelines.definitions import JOB_NAME, build_defs
 from pipelines.sandbox import Sandbox, ScriptedWorld, World
@@ -117,7 +117,7 @@ def test_a_month_that_is_materialised_again_keeps_the_same_files_but_its_walks(
 def test_every_check_holds_on_the_sandbox_s_jobs(defs: dg.Definitions, ledger: Lake) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         evaluations = run_stretch(defs, "2026-01", "2026-03", instance).get_asset_check_evaluations()
-    checks = (*RAW_CHECKS, *CORE_CHECKS, AGREEMENT, EVERY_MONTH_CAME_THROUGH)
+    checks = (*RAW_CHECKS, *CORE_CHECKS, EVERY_ITWIN_IS_WALKED, AGREEMENT, EVERY_MONTH_CAME_THROUGH)
     assert sorted(row.check_name for row in evaluations) == sorted(check.name for check in checks)
     assert {row.check_name: row.metadata["offending"].value for row in evaluations if not row.passed} == {}
 

@@ -89,7 +89,7 @@ def test_runs_with_months_in_common_have_a_tag_in_common(first: str, last: str, 
 
 def test_schedules_are_off_until_switched_on_and_say_what_they_do(defs: dg.Definitions) -> None:
     schedules = [defs.resolve_schedule_def(row.name) for row in defs.schedules or []]
-    assert len(schedules) == 4
+    assert len(schedules) == 5
     for schedule in schedules:
         assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
         assert schedule.description
