@@ -15,6 +15,7 @@ from typing import Final, ParamSpec
 import click
 
 from assets.api.filters import plain_id
+from pipelines.console import err
 from pipelines.exits import Exit, exit_of
 from pipelines.settings import NO_CREDENTIALS, prepare_data, read_settings
 from warehouse.errors import WrongUsage
@@ -132,6 +133,27 @@ def status() -> None:
     from pipelines import answering
 
     answering.show_status(read_settings())
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of findings.")
+@_exits
+def doctor(as_json: bool) -> Exit:
+    """Look for what keeps the ledger from working: settings, folder, API, rights, Dagster. Exit code 1 for a fault."""
+    from pipelines import doctor
+
+    return Exit.DONE if doctor.show(doctor.examine(), as_json=as_json) else Exit.FAILED
+
+
+@main.command()
+@click.argument("position", type=click.Choice(["on", "off"]))
+@_exits
+def schedules(position: str) -> None:
+    """Switch all schedules and sensors on or off, as the switches of the UI do. They tick while the daemon runs."""
+    from pipelines.switches import switch
+
+    for name in switch(read_settings(), on=position == "on"):
+        err.print(f"{name} is {position}")
 
 
 @main.command()

@@ -43,12 +43,18 @@ _held: list[FileLock] = []
 """The locks of the runs of this process, held until it ends: a run is shown as ended only after its last step."""
 
 
+def place_of_home(settings: Settings) -> Path:
+    """Return DAGSTER_HOME, or else where the home in the data folder is or will be."""
+    own = os.environ.get("DAGSTER_HOME")
+    return Path(own) if own else sqlite_folder(settings.data / "dagster")
+
+
 def home_of(settings: Settings) -> Path:
     """Return DAGSTER_HOME, or else the home in the data folder, made if it is not there yet."""
-    own = os.environ.get("DAGSTER_HOME")
-    if own:
-        return Path(own)
-    home = make_folder(sqlite_folder(settings.data / "dagster"))
+    home = place_of_home(settings)
+    if os.environ.get("DAGSTER_HOME"):
+        return home
+    make_folder(home)
     with exclusive(home, "instance"):
         _write_configuration(home / "dagster.yaml")
     return home
@@ -92,20 +98,25 @@ def hold(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def end_dead_runs(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
-    """End each run whose process is gone as failed, so that it holds no place in the queue; return their ids.
+    """End each run whose process is gone as failed, so that it holds no place in the queue; return their ids."""
+    dead = dead_runs(instance, settings)
+    for run in dead:
+        instance.report_run_failed(run, DEAD)
+    alive = {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=list(UNDER_WAY)))}
+    for place in (Path(instance.root_directory) / RUNNING).glob("*.lock"):
+        if place.stem not in alive and _is_free(place):
+            place.unlink(missing_ok=True)
+    return [run.run_id for run in dead]
+
+
+def dead_runs(instance: dg.DagsterInstance, settings: Settings) -> list[dg.DagsterRun]:
+    """Return the runs that Dagster calls under way and whose process is gone.
 
     In a home that others use too, runs that never held a lock are left alone: they may be of other jobs.
     """
     own = Path(instance.root_directory).resolve() == (settings.data / "dagster").resolve()
     under_way = instance.get_run_records(dg.RunsFilter(statuses=list(UNDER_WAY)))
-    dead = [record.dagster_run for record in under_way if _is_dead(instance, record, own)]
-    for run in dead:
-        instance.report_run_failed(run, DEAD)
-    alive = {record.dagster_run.run_id for record in under_way} - {run.run_id for run in dead}
-    for place in (Path(instance.root_directory) / RUNNING).glob("*.lock"):
-        if place.stem not in alive and _is_free(place):
-            place.unlink(missing_ok=True)
-    return [run.run_id for run in dead]
+    return [record.dagster_run for record in under_way if _is_dead(instance, record, own)]
 
 
 def _is_dead(instance: dg.DagsterInstance, record: dg.RunRecord, own: bool) -> bool:

@@ -28,10 +28,16 @@ from warehouse.query import sql
 from warehouse.tables import CONTRACT_DRIFT, OBSERVATIONS, typed_table_declaration
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ASKED = list(BLOCK.finditer(QUESTIONS.read_text(encoding="utf-8")))
 HEADINGS = re.findall(r"^### (\d+)\. (.+)$", QUESTIONS.read_text(encoding="utf-8"), re.MULTILINE)
 MONTH = "2026-03"
+
+
+def _troubles(page: str) -> list[str]:
+    """The errors in a page's table of troubles, by their text."""
+    return re.findall(r"^\| `([^`]+)` \| [^`|]", page.split("## Troubleshooting\n")[1], re.MULTILINE)
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=[number for number, _ in HEADINGS])
@@ -128,13 +134,13 @@ def test_the_formats_of_the_readme_are_those_of_the_product() -> None:
     assert found[1].split("|") == list(kind.choices)
 
 
-@pytest.mark.parametrize("error", re.findall(r"^\| `([^`]+)` \| [^`|]", README.split("## Troubleshooting")[1], re.M))
+@pytest.mark.parametrize("error", [error for page in (README, OPERATIONS) for error in _troubles(page)])
 def test_an_error_of_the_readme_is_told_by_the_product(error: str) -> None:
     for part in re.split(r": \d{3} ", error):
         assert any(part in text for text in _texts()), part
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/decisions/0009-the-contract-is-asked-by-shape.md"])
+@pytest.mark.parametrize("page", ["docs/operations.md", "docs/decisions/0009-the-contract-is-asked-by-shape.md"])
 def test_the_memory_of_a_month_is_what_a_page_says(page: str) -> None:
     assert f"{MEGABYTES_OF_A_MONTH + 2 * MEGABYTES_A_THREAD} MB" in (ROOT / page).read_text(encoding="utf-8")
 
@@ -194,6 +200,12 @@ def _row_of(field: Field) -> str:
     row = [shown.get(name, getattr(field, name) or "") for name in next(csv.reader([head]))]
     assert not any("," in cell for cell in row)
     return ",".join(row) + "\n"
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as they are made where it is shown."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _table(heading: str) -> Iterator[list[str]]:

@@ -59,6 +59,22 @@ def roll_forward(data: Path, lock: str) -> None:
         place.unlink()
 
 
+def unreadable_journals(data: Path) -> list[str]:
+    """Return a sentence for each journal that nobody can carry out; nothing is changed."""
+    problems: list[str] = []
+    for place in sorted((data / "journal").glob("*.json")):
+        try:
+            list(_read(data, place.stem, place))
+        except UnreadableJournal as error:
+            problems.append(str(error))
+    return problems
+
+
+def is_place(path: Path) -> bool:
+    """Return whether a path, relative to the data folder, is one that a commit may put a file in."""
+    return _PLACE.fullmatch(path.as_posix()) is not None
+
+
 def _carry_out(moves: Sequence[Move]) -> None:
     """Rename what is not renamed yet; what is gone from its staged path is in place already."""
     for staged, place in moves:

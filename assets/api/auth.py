@@ -238,16 +238,30 @@ def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class _Claims(msgspec.Struct):
+    """What a token says of itself, which is not verified here; empty for one that is no JSON Web Token."""
+
     sub: str | None = None
     client_id: str | None = None
+    scope: str | list[str] | None = None
+
+
+def scopes_of(token: str) -> frozenset[str] | None:
+    """The scopes that a token shows; None where it shows none."""
+    scope = _claims(token).scope
+    words = scope.split() if isinstance(scope, str) else scope
+    return None if words is None else frozenset(words)
+
+
+def _claims(token: str) -> _Claims:
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(token.split(".")[1] + "=="), type=_Claims)
+    except (IndexError, ValueError):
+        return _Claims()
 
 
 def _subject(token: str) -> str | None:
-    """Whom a token speaks for, by its own claims, which are not verified here; None where it shows none."""
-    try:
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(token.split(".")[1] + "=="), type=_Claims)
-    except (IndexError, ValueError):  # no JSON Web Token
-        return None
+    """Whom a token speaks for, by its own claims; None where it shows none."""
+    claims = _claims(token)
     if claims.sub:
         return f"subject {claims.sub}"
     return f"client {claims.client_id}" if claims.client_id else None

@@ -18,7 +18,7 @@ import msgspec
 import requests
 
 from assets.api.addresses import secure_url
-from assets.api.auth import TokenSource
+from assets.api.auth import TokenSource, scopes_of
 from assets.api.bodies import decoded, mended, without_signed_urls
 from assets.api.budget import Budget
 from assets.api.errors import (
@@ -142,6 +142,14 @@ class Client:
     def identity(self) -> str:
         """A digest of whoever asks: whose jobs a list without an iTwin shows."""
         return self._tokens.identity()
+
+    def scopes(self) -> frozenset[str] | None:
+        """The scopes that the token shows; None where it shows none."""
+        return scopes_of(self._tokens.token())
+
+    def wait_ahead_seconds(self) -> float:
+        """How long the next request would have to wait for the budget."""
+        return self._budget.wait_ahead()
 
     def close(self) -> None:
         self._line.close()

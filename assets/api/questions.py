@@ -66,6 +66,12 @@ def users(ids: tuple[str, ...]) -> Question:
     return Question("/users/getbyidlist", "users", ids=ids, many=True)
 
 
+def permissions(itwin_id: str) -> Question:
+    """The caller's rights in an iTwin, by their names."""
+    path = f"/accesscontrol/itwins/{_segment(itwin_id)}/permissions"
+    return Question(path, "permissions", headers=(("Accept", V2),), many=True)
+
+
 def detectors() -> Question:
     return Question("/reality-analysis/detectors", "detectors", headers=(("Accept", V2),), many=True)
 

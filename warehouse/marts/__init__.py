@@ -25,7 +25,7 @@ from typing import Final
 
 from warehouse.declaration import Table
 
-SHARED_STEPS: Final = ("kaplan_meier", "latest_versions")
+SHARED_STEPS: Final = ("kaplan_meier",)
 """The steps that several marts have alike."""
 
 
