@@ -327,5 +327,34 @@ def test_on_the_sandbox_p10_to_p90_hold_three_of_four_jobs_and_more_of_each_type
     assert min(shares.values()) >= 0.75
 
 
+def test_estimates_that_are_said_to_hold_are_those_of_the_later_time() -> None:
+    """An open job that is young may move a quantile; one that has run for longer than all of them may not."""
+    said = [_holds([*world(seed, 60), *_open_since(started)], AS_OF) for seed in (1, 2) for started in OPEN_SINCE]
+    assert set(said) == {True, False}
+
+
+OPEN_SINCE = (AS_OF - timedelta(days=900), AS_OF - timedelta(minutes=1), AS_OF + timedelta(hours=2))
+
+
+def _open_since(started: datetime) -> list[Row]:
+    return [job("open", started, outcome="open", wait=timedelta(0), itwin_id="busy")]
+
+
+def _holds(jobs: Sequence[Row], earlier: datetime) -> bool:
+    """Whether the rows of an earlier time are said to hold two days later; where they are, they do."""
+    settled = [row for row in jobs if row["job_id"] == "open" or row["outcome"] != "open"]
+    later = ledger({"jobs": settled}, earlier + timedelta(days=2))
+    before = ledger({"jobs": settled}, earlier, [ESTIMATES])
+    later.register("rows_before", before.sql("SELECT * FROM estimates").to_arrow_table())
+    later.execute("CREATE TEMP TABLE earlier AS SELECT * FROM rows_before")
+    later.execute("CREATE TEMP TABLE earlier_clock AS SELECT ?::TIMESTAMPTZ AS as_of", [earlier])
+    assert ESTIMATES.holds_sql
+    (holds,) = later.execute(ESTIMATES.holds_sql).fetchall()[0]
+    if holds:
+        found = rows(later, ESTIMATES)
+        assert found == rows(before, ESTIMATES)
+    return holds
+
+
 def test_an_empty_ledger_estimates_nothing() -> None:
     assert [rows(ledger({}, None), mart) for mart in ESTIMATION_MARTS] == [[], []]

@@ -106,6 +106,7 @@ ESTIMATION_MARTS: Final = (
         ESTIMATES,
         reads=("jobs", "job_references", "reality_data"),
         timely=True,
+        may_hold=True,
         steps=("like_jobs", "lengths", "kaplan_meier", "figures", "sizes", "rates"),
     ),
     Mart(ESTIMATES_BACKTEST, reads=("jobs",), timely=False, steps=("values", "moments", "tested")),
