@@ -60,6 +60,7 @@ def sandbox_environment(url: str, itwins: list[str] | tuple[str, ...], start: st
         "JOBLEDGER_DATA": str(DATA),
         "JOBLEDGER_START": start,
         "JOBLEDGER_PUBLISH": "views",
+        "JOBLEDGER_NAMES": "itwins,reality_data,detectors",
     }
 
 

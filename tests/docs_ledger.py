@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+from rich.cells import cell_len
 
 from assets.api.auth import FixedToken
 from assets.api.budget import Budget
 from assets.api.client import Client
 from assets.api.protocol import Answer, Page, Tally
+from assets.api.questions import Question
 from assets.flatten import flatten_month
 from assets.marts import make_marts
+from assets.names import ask_for_names
 from assets.plan import Plan
 from assets.sync import sync_month
 from pipelines.sandbox import READY_TOKEN, FixedClock, Sandbox, World
@@ -43,6 +46,9 @@ TABLES: Final = ROOT / "docs" / "tables.md"
 NOW: Final = datetime(2026, 3, 20, 12, tzinfo=UTC)
 SYNCS: Final = tuple(NOW.replace(day=day) for day in (16, 18, 19, 20))
 """When the ledger was synced: all months at first, then the newest, so that something changed in between."""
+
+NAME_KINDS: Final = ("itwin", "reality_data", "detector", "user")
+"""The kinds of things whose names the ledger holds, people included."""
 
 MIN_SCORE: Final = Field(
     job_type="Objects2D",
@@ -88,12 +94,15 @@ class FixedApi:
     def messages(self, job_id: str, tally: Tally) -> Answer:
         return replace(self.client.messages(job_id, tally), received_at=self.clock.now)
 
+    def look_up(self, question: Question, tally: Tally) -> Answer:
+        return replace(self.client.look_up(question, tally), received_at=self.clock.now)
+
     def _dated(self, page: Page) -> Page:
         return replace(page, received_at=self.clock.now, clock_skew_seconds=0.0)
 
 
 def build(data: Path) -> Path:
-    """Makes the ledger under `data`: twelve months, all iTwins, over HTTP."""
+    """Makes the ledger under `data`: twelve months, all iTwins, all names, over HTTP."""
     known, clock, lake = contract(), FixedClock(SYNCS[0]), Lake(data)
     world = World(seed=1, contract=known.with_fields(MIN_SCORE), jobs_per_month=600)
     tables = all_tables(known)
@@ -106,8 +115,9 @@ def build(data: Path) -> Path:
         for clock.now in SYNCS:
             for month in months if clock.now == SYNCS[0] else months[-1:]:
                 sync_month(lake, FixedApi(client, clock), month, known, Plan(world.itwins), f"run of {clock.now:%F}")
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda month: flatten_month(lake, month, known), months))
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda month: flatten_month(lake, month, known), months))
+        ask_for_names(lake, FixedApi(client, clock), Plan(world.itwins, names=NAME_KINDS), f"run of {NOW:%F}")
     make_marts(lake, MARTS, by_name)
     write_dictionary(lake, by_name, known)
     publish(lake, tables, "views")
@@ -146,9 +156,10 @@ def _cells(name: str, column: pa.ChunkedArray) -> list[str]:
         shown = ["-" if value is None else f"{value:,.{places}f}" for value in values]
     else:
         shown = [_shown(value) for value in values]
-    width = max(map(len, (name, *shown)))
+    width = max(map(cell_len, (name, *shown)))  # names are in all scripts, and some letters take two places
     to_the_right = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    return [text.rjust(width) if to_the_right else text.ljust(width) for text in (name, *shown)]
+    gaps = [" " * (width - cell_len(text)) for text in (name, *shown)]
+    return [gap + text if to_the_right else text + gap for gap, text in zip(gaps, (name, *shown), strict=True)]
 
 
 def _places(value: Any) -> int:

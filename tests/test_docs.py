@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -64,7 +65,7 @@ def test_the_estimate_of_the_readme_is_what_the_command_prints(
     docs_ledger: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = next(line for line in README.splitlines() if line.startswith("    jobledger estimate --type Seg"))
-    context = cli.main.commands["estimate"].make_context("estimate", command.split()[2:])
+    context = cli.main.commands["estimate"].make_context("estimate", shlex.split(command)[2:])
     asked = [context.params[name] for name in ("job_type", "itwin", "detector", "options")]
     estimating.tell(docs_ledger, *asked, as_json=False, at=NOW)
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
