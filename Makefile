@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench
 
 .DEFAULT_GOAL := help
-.PHONY: run test proofs older ui check bench soak help clean commands month flatten many steady marts --quick --keep
+.PHONY: run test proofs older ui check bench soak help clean commands month flatten many steady marts names --quick --keep
 
 run: $(READY) ## set up and run everything once against the sandbox API; prints what it made and where
 	@$(BIN)/python -m pipelines.trial
@@ -42,7 +42,7 @@ check: $(READY) ## format, lint, types and what Dagster loads
 bench: $(BENCH_READY) ## the benchmarks, beside what a reader knows; make bench -- --quick holds a tenth to kept ratios
 	@$(BIN)/python -m tests.bench $(filter-out bench,$(MAKECMDGOALS))
 
-commands month flatten many steady marts --quick --keep: # what `make bench` is given
+commands month flatten many steady marts names --quick --keep: # what `make bench` is given
 	@:
 
 soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server, 2,000 random histories (SOAK_HISTORIES), more worlds

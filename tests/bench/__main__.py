@@ -19,7 +19,7 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
-from tests.bench import commands, flatten, marts, month, steady
+from tests.bench import commands, flatten, marts, month, names, steady
 from tests.bench.measuring import measure, plain_environment, python
 from tests.bench.report import Row, machine, met, table
 from tests.bench.server import Server
@@ -33,7 +33,7 @@ RECENT_SHARE: Final = 20
 CHANGED: Final = 10
 """So many jobs of the month of many are changed when it is walked again."""
 
-NAMES: Final = ("commands", "month", "flatten", "many", "steady", "marts")
+NAMES: Final = ("commands", "month", "flatten", "many", "steady", "marts", "names")
 KEPT: Final = Path(__file__).with_name("kept.toml")
 WORSE: Final = 4 / 3
 """How much worse than the kept ratio a quick one may be: a single run at a tenth of the size differs by much."""
@@ -132,6 +132,14 @@ class Bench:
         notes = [f"Peak {took.peak_mb:.0f} MB."]
         return table(f"The marts over {self._jobs * 10:,} jobs", marts.HEAD, marts.rows(took), notes)
 
+    def names(self) -> str:
+        pieces = self._jobs // 2
+        runs = names.first_and_daily(self._folder / "names", pieces)
+        self.limits += [
+            Limit(f"requests for names, {run.which}", run.requests, names.requests(run.named)) for run in runs
+        ]
+        return table(f"The names of {pieces:,} reality data", names.HEAD, names.rows(runs), names.notes(pieces))
+
     def _make_history(self, jobs: int) -> Path:
         data = self._folder / f"history_{jobs}"
         self._write(data, ceil(jobs / HISTORY_MONTHS), self._history_months)
@@ -160,11 +168,11 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown or chosen.jobs < 10:
         parser.error(f"no such benchmark: {', '.join(unknown)}" if unknown else "--jobs must be 10 or more")
     jobs = FULL // 10 if chosen.quick else chosen.jobs
-    names = chosen.names or (("commands", "month", "steady") if chosen.quick else NAMES)
+    wanted = chosen.names or (("commands", "month", "steady") if chosen.quick else NAMES)
     print(machine(), flush=True)
     with tempfile.TemporaryDirectory(prefix="jobledger_bench_") as folder:
         bench = Bench(Path(folder), jobs, quick=chosen.quick)
-        for name in names:
+        for name in wanted:
             run: Callable[[], str] = getattr(bench, name)
             print(run(), flush=True)
     if chosen.quick:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import flatten, month
+from tests.bench import flatten, month, names
 from tests.bench.report import machine, ratio, table
 from tests.bench.server import Server
 from warehouse.months import month_of, previous_month
@@ -35,6 +35,14 @@ def test_jobledger_gets_the_servers_jobs_and_flattens_them_again(server: Server,
     assert line[-1] == "-"
     run = flatten.time_flattening(tmp_path, MONTH, times=1)
     assert flatten.rows(run, JOBS)[0][:2] == ("1", str(JOBS))
+
+
+@pytest.mark.proof
+def test_the_names_of_many_reality_data_come_and_a_day_later_those_that_changed(tmp_path: Path) -> None:
+    first, daily = names.first_and_daily(tmp_path, 200)
+    assert (first.named, daily.named) == (200, 2)
+    assert first.requests == daily.requests == names.requests(200)
+    assert [row[:3] for row in names.rows([first, daily])] == [("first", "57", "200"), ("daily", "57", "2")]
 
 
 @pytest.mark.skipif(not month.has_dlt() and not os.environ.get("CI"), reason=month.NO_DLT)
