@@ -1,8 +1,8 @@
 """The assets as Dagster sees them: thin wiring over the functions of this floor.
 
 Four steps: `walk_the_api` asks, `flatten` makes the core, `marts` answers, `publish` opens the door for SQL. A last
-one, `report_failed_months`, fails where a month failed, when all else is done. A step makes several tables, for an
-event per table is what the UI needs and a step per table is what it does not. Asset keys are table names.
+one, `report_failed_months`, fails where a month or the names failed, when all else is done. A step makes several
+tables: an event per table is what the UI needs, a step per table is what it does not. Asset keys are table names.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ from warehouse.dictionary import write_dictionary
 from warehouse.errors import Busy
 from warehouse.explain import explain
 from warehouse.facts import facts, row_count, version
-from warehouse.failed_months import FailedMonth, MonthsFailed, Step, clear, failed_months, record
+from warehouse.failed_months import ALL_MONTHS, FailedMonth, MonthsFailed, Step, clear, failed_months, record
 from warehouse.lake import MARTS_LOCK, Lake
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.name_tables import NAME_TABLES
@@ -151,7 +151,7 @@ def build_assets(start_month: str, known: Contract | None = None) -> list[dg.Ass
 
 
 def build_last_check() -> dg.AssetChecksDefinition:
-    """The last step of a run: it fails, and says why, where a month failed in a step before it."""
+    """The last step of a run: it fails, and says why, where a month or the names failed in a step before it."""
 
     @dg.multi_asset_check(name=LAST_STEP, specs=[check_spec(EVERY_MONTH_CAME_THROUGH)])
     @fails_in_words
@@ -341,18 +341,29 @@ def _name_assets() -> dg.AssetsDefinition:
     def names(
         context: dg.AssetExecutionContext, config: NamesConfig, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        """Ask for the names that are due, and make their tables where something changed."""
+        """Ask for the names that are due, and make their tables where something changed; a failure costs no more."""
         plan, lake = ledger.plan(context.log.info, False), ledger.lake()
-        if config.ask and plan.names:
-            with ledger.api() as api:
-                ask_for_names(lake, api, plan, context.run.run_id)
-        else:
-            forget_users(lake, plan)
-            make_name_tables(lake)
+        failure: Exception | None = None
+        try:
+            _make_names(ledger, lake, plan, context.run.run_id, ask=config.ask)
+            verdict = verify_every_itwin_is_walked(lake, plan.itwin_ids)
+        except Exception as error:  # noqa: BLE001 - the marts do without names; the last step of the run reports it
+            failure, verdict = error, Verdict(EVERY_ITWIN_IS_WALKED, 1, pa.table({"failed": [explain(error)]}))
+            context.log.error(f"Names: FAILED: {explain(error)}")
+        note(lake, ALL_MONTHS, "names", context.run.run_id, failure)
         yield from materialized(context, lake, NAME_TABLES)
-        yield from _check_results([verify_every_itwin_is_walked(lake, plan.itwin_ids)])
+        yield from _check_results([verdict])
 
     return names
+
+
+def _make_names(ledger: LedgerResource, lake: Lake, plan: Plan, run_id: str, *, ask: bool) -> None:
+    if ask and plan.names:
+        with ledger.api() as api:
+            ask_for_names(lake, api, plan, run_id)
+    else:
+        forget_users(lake, plan)
+        make_name_tables(lake)
 
 
 def name_keys() -> list[str]:

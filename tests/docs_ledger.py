@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,7 +117,7 @@ def build(data: Path) -> Path:
             for month in months if clock.now == SYNCS[0] else months[-1:]:
                 sync_month(lake, FixedApi(client, clock), month, known, Plan(world.itwins), f"run of {clock.now:%F}")
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda month: flatten_month(lake, month, known), months))
+            list(pool.map(partial(flatten_month, lake, known=known), months))
         ask_for_names(lake, FixedApi(client, clock), Plan(world.itwins, names=NAME_KINDS), f"run of {NOW:%F}")
     make_marts(lake, MARTS, by_name)
     write_dictionary(lake, by_name, known)

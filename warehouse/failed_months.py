@@ -1,12 +1,14 @@
 """The months that failed in their last run, each with its reason: what heals with the next run, until then on record.
 
+The names, which have no months, are a step of all of them.
+
 A file per month and step in `failed_months/` of the data folder. A step records a month that fails and clears one that
 comes through, so what is there is what is wrong now, whoever runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -18,12 +20,15 @@ from warehouse.lake import Lake
 
 FOLDER: Final = "failed_months"
 
-Step = Literal["walk", "flatten"]
-"""What failed: asking the API and landing, or rebuilding the tables from what landed."""
+Step = Literal["walk", "flatten", "names"]
+"""What failed: asking the API and landing, rebuilding the tables from what landed, or the names of all months."""
+
+ALL_MONTHS: Final = "all"
+"""What stands in place of a month where the names failed."""
 
 
 class FailedMonth(msgspec.Struct, frozen=True):
-    """A month ('YYYY-MM') that failed in a step of a run, when (UTC), and why. `error` is the name of its class.
+    """A month ('YYYY-MM', or ALL_MONTHS) that failed in a step, when (UTC), and why. `error` is the name of its class.
 
     `token_refused` says that the API refused the token, so that the month was not asked for, or not to its end.
     """
@@ -41,13 +46,11 @@ class FailedMonth(msgspec.Struct, frozen=True):
 
 
 class MonthsFailed(JobledgerError):
-    """Some months of a run failed; the others are whole in every table."""
+    """Some months of a run failed, or its names; the others are whole in every table."""
 
     def __init__(self, failed: Sequence[FailedMonth]) -> None:
         self.failed = list(failed)
-        months = len({row.month for row in self.failed})
-        lines = [f"{months} {'month' if months == 1 else 'months'} failed; all other months are done.", *_lines(failed)]
-        super().__init__("\n".join(lines))
+        super().__init__("\n".join([_summary({row.month for row in self.failed} - {ALL_MONTHS}), *_lines(failed)]))
 
     @property
     def token_refused(self) -> bool:
@@ -78,9 +81,15 @@ def _place(lake: Lake, month: str, step: Step) -> Path:
     return lake.data / FOLDER / f"{month}.{step}.json"
 
 
+def _summary(months: Set[str]) -> str:
+    if not months:
+        return "The names failed; all months are done."
+    return f"{len(months)} {'month' if len(months) == 1 else 'months'} failed; all other months are done."
+
+
 def _lines(failed: Sequence[FailedMonth]) -> list[str]:
     """A line for each reason, with the months that share it."""
     months: dict[str, list[str]] = {}
     for row in failed:
-        months.setdefault(row.reason, []).append(row.month)
+        months.setdefault(row.reason, []).append("names" if row.step == "names" else row.month)
     return [f"{', '.join(dict.fromkeys(sorted(found)))}: {reason}" for reason, found in months.items()]

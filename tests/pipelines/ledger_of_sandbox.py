@@ -35,11 +35,14 @@ def running(world: World, now: datetime = NOW) -> Generator[tuple[Sandbox, Fixed
 def environment(sandbox: Sandbox, world: World, data: Path, **more: str) -> dict[str, str]:
     """The settings of a ledger on a sandbox: the months of the world, all its iTwins."""
     start = world.months_at(NOW)[0]
-    base = {
-        name: value for name, value in os.environ.items() if not name.startswith(("ITWIN_", "JOBLEDGER_", "DAGSTER"))
-    }
     own = {"JOBLEDGER_DATA": str(data), "JOBLEDGER_NAMES": ""}
-    return {**base, **sandbox_environment(sandbox.url, world.itwins, start), **own, **more}
+    return {**without_settings(), **sandbox_environment(sandbox.url, world.itwins, start), **own, **more}
+
+
+def without_settings() -> dict[str, str]:
+    """The environment of the tests without a setting of a ledger."""
+    own = ("ITWIN_", "JOBLEDGER_", "DAGSTER")
+    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
 
 
 def jobledger(

@@ -112,6 +112,28 @@ def test_a_setting_that_cannot_be_is_told_whatever_it_is(tmp_path: Path) -> None
     assert [line.split(":")[0] for line in str(raised.value).splitlines()] == list(faulty)
 
 
+def test_which_names_are_asked_for_is_read_in_any_order_and_empty_means_none(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    assert read_settings({}, env_file).names == ("itwin", "reality_data", "detector")
+    assert read_settings({"JOBLEDGER_NAMES": " users , itwins,users"}, env_file).names == ("itwin", "user")
+    assert read_settings({"JOBLEDGER_NAMES": ""}, env_file).names == ()
+    env_file.write_text("JOBLEDGER_NAMES=\n")
+    assert read_settings({}, env_file).names == ()
+    assert read_settings({"ITWIN_IDS": "all"}, env_file).every_itwin
+
+
+def test_names_and_itwins_that_cannot_be_are_told_with_what_can(tmp_path: Path) -> None:
+    faulty = {"ITWIN_IDS": "all,abc", "JOBLEDGER_NAMES": "itwins,people", "JOBLEDGER_NAMES_EVERY_HOURS": "0"}
+    with pytest.raises(WrongUsage) as raised:
+        read_settings(faulty, tmp_path / ".env")
+    assert str(raised.value).splitlines() == [
+        "ITWIN_IDS: 'all' stands for every iTwin: give it alone, or ids without it.",
+        "JOBLEDGER_NAMES: 'people' is none of itwins, reality_data, detectors, users; write some of them by comma, "
+        "or nothing.",
+        "JOBLEDGER_NAMES_EVERY_HOURS: '0' is not more than 0.",
+    ]
+
+
 @pytest.mark.parametrize("size", ["2GB", "1.5 GiB", "800mb", "1TB"])
 def test_a_memory_that_duckdb_takes_is_a_memory_that_the_settings_take(size: str, tmp_path: Path) -> None:
     read_settings({"JOBLEDGER_DUCKDB_MEMORY": size}, tmp_path / ".env")

@@ -1,5 +1,5 @@
 -- Grain: kind and status of what the newest asking for names did not get: whole lists that were refused, or did not come, and
--- things that were refused one by one. `places` are iTwins with reality data, else askings or things.
+-- things that were refused one by one where the list came. `places` are iTwins with reality data, else askings or things.
 WITH newest AS (
     SELECT *
     FROM name_walks
@@ -14,6 +14,6 @@ GROUP BY ALL
 UNION ALL
 SELECT kind, 404 AS http_status, sum(refused)::BIGINT AS places, true AS one_by_one
 FROM newest
-WHERE refused > 0 AND kind IN ('itwin', 'user')
+WHERE complete AND refused > 0 AND kind IN ('itwin', 'user')
 GROUP BY ALL
 ORDER BY ALL
