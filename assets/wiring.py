@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 import dagster as dg
 import pyarrow as pa
 
+from assets.alerts import STALE_AFTER
 from assets.api.errors import refuses_token
 from assets.api.protocol import Api
 from assets.checks import (
@@ -75,7 +76,7 @@ COMPLETE_WALK = "complete_walk"
 
 OWNERS = ("team:jobledger",)
 
-STALE = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=3))
+STALE = dg.FreshnessPolicy.time_window(fail_window=STALE_AFTER, warn_window=timedelta(hours=3))
 """A ledger that nobody refreshed for three hours is worth a look, for a day a fault."""
 
 RAW_STEP = "walk_the_api"

@@ -18,7 +18,7 @@ LONGEST_TEXT: Final = 400
 """Characters of a library's own words that are shown."""
 
 REDACTED: Final = "[redacted]"
-SECRET_NAME: Final = re.compile(r"(SECRET|TOKEN|PASSWORD)$")
+SECRET_NAME: Final = re.compile(r"(SECRET|TOKEN|PASSWORD|ALERT_URLS)$")
 SECRET_TEXT: Final = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=[Bb]earer )[^\s'\"]+")
 """The user of an address, and a token behind its usual word."""
 
@@ -171,8 +171,9 @@ def explain(error: BaseException) -> str:
 def redacted(text: str) -> str:
     """Blot out what looks like a secret, and the values of the environment's secrets."""
     for name, value in os.environ.items():
-        if SECRET_NAME.search(name) and len(value) >= SHORTEST_SECRET:
-            text = text.replace(value, REDACTED)
+        if SECRET_NAME.search(name):
+            for secret in (value, *(part.strip() for part in value.split(","))):
+                text = text.replace(secret, REDACTED) if len(secret) >= SHORTEST_SECRET else text
     return SECRET_TEXT.sub(REDACTED, text)
 
 
