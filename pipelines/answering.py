@@ -64,6 +64,8 @@ def show_status(settings: Settings) -> None:
     page.print()
     _show_names(settings, lake, page)
     _show_failed_months(lake, page)
+    page.print()
+    _show_alerts(lake, page)
 
 
 def _show_names(settings: Settings, lake: Lake, page: Console) -> None:
@@ -102,6 +104,25 @@ def _show_failed_months(lake: Lake, page: Console) -> None:
     names = ("month", "step", "since", "reason")
     shown = [(row.month, row.step, row.at, row.reason) for row in failed]
     page.print(grid(query.Records(names, [False] * len(names), shown), title))
+
+
+def _show_alerts(lake: Lake, page: Console) -> None:
+    """The alerts that stand, and the addresses that could not be told."""
+    from assets.alert_state import TITLES, read_state
+
+    state = read_state(lake)
+    stand = [
+        (TITLES[row.occurrence.kind], row.occurrence.title, row.occurrence.since, len(row.told))
+        for row in state.standing
+        if not row.over
+    ]
+    failed = [(row.address, row.since, row.tries, row.reason) for row in state.undelivered.values()]
+    for title, names, rows in (
+        ("Alerts that stand", ("kind", "what", "since", "addresses_told"), stand),
+        ("Alerts that could not be delivered: the next tick tries again", ("to", "since", "tries", "why"), failed),
+    ):
+        found = query.Records(names, [name in ("addresses_told", "tries") for name in names], rows)
+        page.print(grid(found, title) if rows else f"{title}: none")
 
 
 def replay_and_tell(settings: Settings) -> None:

@@ -157,6 +157,21 @@ def schedules(position: str) -> None:
 
 
 @main.command()
+@click.option("--test", is_flag=True, help="Send a message now that says it is a test.")
+@_exits
+def alert(test: bool) -> None:
+    """Try where alerts go. The alerts themselves are sent by the sensor `alerts`, once it is switched on in the UI."""
+    from pipelines.delivery import raise_undelivered, send_test
+
+    if not test:
+        raise WrongUsage("Say what to do: `jobledger alert --test` sends a message to every address.")
+    outcomes = send_test(read_settings().alert_addresses)
+    sent = [outcome.shown for outcome in outcomes if outcome.reason is None]
+    click.echo("\n".join([f"Sent to {len(sent)} of {len(outcomes)} addresses.", *sent]))
+    raise_undelivered(outcomes)
+
+
+@main.command()
 @_exits
 def replay() -> None:
     """Make every table anew from observations, and tell what that changed, table by table."""

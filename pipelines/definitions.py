@@ -1,10 +1,11 @@
-"""What Dagster loads: assets, jobs and schedules. Importing it opens nothing."""
+"""What Dagster loads: assets, jobs, schedules and the sensor. Importing it opens nothing."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 from assets.wiring import LedgerResource, build_assets, build_last_check, name_keys
+from pipelines.alerting import alerts_sensor
 from pipelines.pruning import pruning_job, pruning_schedule
 from pipelines.resources import SettingsResource
 from pipelines.schedules import build_schedules, names_schedule
@@ -35,6 +36,7 @@ def build_defs(
         asset_checks=[build_last_check()],
         jobs=[job, names_job, pruning_job],
         schedules=[*build_schedules(job), names_schedule(names_job), pruning_schedule()],
+        sensors=[alerts_sensor()],
         resources={"ledger": ledger or SettingsResource()},
         loggers={"console": sentences},
         executor=dg.in_process_executor,

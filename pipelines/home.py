@@ -23,6 +23,11 @@ from warehouse.files import make_folder
 from warehouse.locks import exclusive
 from warehouse.paths import sqlite_folder
 
+HOST: Final = "127.0.0.1"
+PORT: Final = os.environ.get("JOBLEDGER_UI_PORT", "3000")
+UI: Final = f"http://{HOST}:{PORT}"
+"""Where `make ui` shows the runs."""
+
 RUNNING: Final = "running"
 """Folder in DAGSTER_HOME with the lock files of the runs."""
 

@@ -21,6 +21,8 @@ from dotenv import dotenv_values
 from assets.api.filters import plain_id
 from assets.plan import Plan
 from assets.unit_budget import UnitBudget, read_unit_budget
+from pipelines.alert_addresses import SETTING as ALERT_URLS
+from pipelines.alert_addresses import Address, read_addresses
 from warehouse.engine import MEMORY_SETTING
 from warehouse.errors import WrongUsage
 from warehouse.files import SHARED_SETTING, keep_private, make_folder
@@ -163,6 +165,7 @@ SETTINGS: Final = (
     Setting("JOBLEDGER_UNIT_BUDGET", "", read_unit_budget),
     Setting("JOBLEDGER_NAMES", "itwins,reality_data,detectors", _names, empty_counts=True),
     Setting("JOBLEDGER_NAMES_EVERY_HOURS", "24", _positive),
+    Setting(ALERT_URLS, "", read_addresses),
     Setting("JOBLEDGER_KEEP_RUNS_DAYS", "90", _days),
     Setting(MEMORY_SETTING, "", _memory),
     Setting(SHARED_SETTING, "0", _one_of("0", "1")),
@@ -182,7 +185,7 @@ DEFAULTS: Final = {setting.name: setting.default for setting in SETTINGS}
 FOR_LOWER_FLOORS: Final = (MEMORY_SETTING, SHARED_SETTING)
 """What lower floors read from the environment, so that a line in `.env` holds for them too."""
 
-SECRETS: Final = ("ITWIN_CLIENT_SECRET", "ITWIN_ACCESS_TOKEN")
+SECRETS: Final = ("ITWIN_CLIENT_SECRET", "ITWIN_ACCESS_TOKEN", ALERT_URLS)
 
 NO_CREDENTIALS: Final = (
     "No credentials. Set ITWIN_CLIENT_ID and ITWIN_CLIENT_SECRET (a service application), or ITWIN_ACCESS_TOKEN "
@@ -210,6 +213,7 @@ class Settings:
     unit_budget: UnitBudget
     names: tuple[str, ...]
     names_every_hours: float
+    alert_addresses: tuple[Address, ...] = field(repr=False)
     keep_runs_days: int
 
     @property
@@ -339,6 +343,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         unit_budget=values["JOBLEDGER_UNIT_BUDGET"],
         names=values["JOBLEDGER_NAMES"],
         names_every_hours=values["JOBLEDGER_NAMES_EVERY_HOURS"],
+        alert_addresses=values[ALERT_URLS],
         keep_runs_days=values["JOBLEDGER_KEEP_RUNS_DAYS"],
     )
 

@@ -20,14 +20,12 @@ from typing import Final
 from dotenv import load_dotenv
 
 from pipelines.exits import Exit, run_as_program
-from pipelines.home import EVENTS, EVENTS_AT_ONCE, home_of, instance
+from pipelines.home import EVENTS, EVENTS_AT_ONCE, HOST, PORT, UI, home_of, instance
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import Settings, read_settings
 from pipelines.trial import DATA as SANDBOX_DATA
 from pipelines.trial import sandbox_environment
 
-HOST: Final = "127.0.0.1"
-PORT: Final = os.environ.get("JOBLEDGER_UI_PORT", "3000")
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS_TO_END: Final = 10.0
 """How long what the UI began may take to end when asked, before it is asked harder."""
@@ -55,7 +53,7 @@ def show(settings: Settings) -> Exit:
         home = home_of(settings)
     environment = {**os.environ, "JOBLEDGER_DATA": str(settings.data), "DAGSTER_HOME": str(home)}
     environment.setdefault(EVENTS_AT_ONCE, EVENTS)
-    print(f"http://{HOST}:{PORT}  (Ctrl-C ends it; launched runs stay queued without it)", file=sys.stderr)
+    print(f"{UI}  (Ctrl-C ends it; launched runs stay queued without it)", file=sys.stderr)
     dagster = str(Path(sys.executable).with_name("dagster"))
     command = [dagster, "dev", "-w", "workspace.yaml", "-h", HOST, "-p", PORT]
     for number in ENDING:
