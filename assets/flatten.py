@@ -35,6 +35,7 @@ from warehouse.tables import (
     OBSERVATIONS,
     flattened_tables,
     typed_table,
+    typed_table_declaration,
 )
 
 MADE_FROM: Final = "made_from"
@@ -159,8 +160,10 @@ def _write_month(lake: Lake, month: str, known: Contract, staging: Staging) -> d
 
 
 def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
-    """Makes, of the raw tables in a connection, what the flattened tables are made of; gives the SELECT of each."""
-    run_macros(con)
+    """Prepare the intermediate tables from the raw ones, and return one SELECT per flattened table.
+
+    The connection has the macros of `warehouse.sql`.
+    """
     for macro in _contract_macros(known):
         run(con, macro)
     for name, rows in _contract_tables(known).items():
@@ -182,8 +185,19 @@ def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
     return {
         **{name: statement(f"flatten/{name}") for name in _CORE},
         JOB_MESSAGES.name: f"SELECT * FROM {JOB_MESSAGES.name}",
-        **{typed_table(job_type): typed_select(job_type, known) for job_type in known.job_types},
-        CONTRACT_DRIFT.name: statement("flatten/contract_drift"),
+        **_typed_selects(con, known),
+        CONTRACT_DRIFT.name: statement("flatten/contract_drift") if _has_drift(con) else CONTRACT_DRIFT.empty_select,
+    }
+
+
+def _typed_selects(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
+    """The SELECT of each typed table; of a type that the month does not have, one that costs next to nothing."""
+    found = {job_type for (job_type,) in run(con, "SELECT DISTINCT type FROM parsed")}
+    return {
+        typed_table(job_type): typed_select(job_type, known)
+        if job_type in found
+        else typed_table_declaration(job_type, known).empty_select
+        for job_type in known.job_types
     }
 
 
@@ -237,6 +251,10 @@ def _same_key(row: Field, known: Contract) -> Iterator[Field]:
     for other in known.fields_of(row.job_type, row.part):
         if other.api_field == row.api_field and other != row:
             yield other
+
+
+def _has_drift(con: duckdb.DuckDBPyConnection) -> bool:
+    return any(_has_rows(con, name) for name in ("drift_envelope", "drift_fields", "drift_values"))
 
 
 def _has_rows(con: duckdb.DuckDBPyConnection, name: str) -> bool:
