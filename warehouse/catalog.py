@@ -80,12 +80,15 @@ def _write(lake: Lake, tables: Sequence[Table], how: Publish, file: Path) -> Non
     _remove_database(file)
     with connection() as con:
         run(con, f"ATTACH {quote(str(file))} AS door (STORAGE_VERSION {quote(STORAGE_VERSION)})")
+        own = run(con, "SELECT current_database()")[0][0]
+        run(con, "USE door")  # DuckDB 1.5 would keep the name `door` in the text of a view that is made from elsewhere
         run(con, "BEGIN")
         for text in _door(lake, tables, how):
             run(con, text)
         if how == "views":
             run(con, f"CREATE MACRO door.{MADE_FROM}() AS {quote(_digest(lake, tables))}")
         run(con, "COMMIT")
+        run(con, f"USE {own}")
         run(con, "DETACH door")
 
 

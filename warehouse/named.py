@@ -54,23 +54,26 @@ def named_columns(table: Table) -> Iterator[Column]:
 
 
 def named_select(table: Table) -> str:
-    """The SELECT of a table's view, over the views or tables of the schema main."""
+    """The SELECT of a table's view, over the views or tables of the schema main.
+
+    It names no database: whoever opens the file, or attaches it, has another name for it.
+    """
     names = _names_of(table)
     places = {column.name: f'own."{column.name}"' for column in table.columns}
     places |= {name.column: f"{name.table}.name" for name in names.values()}
     joins = [
-        f"LEFT JOIN door.main.{name.table} AS {name.table} ON {name.table}.{name.key} = own.{own}"
+        f"LEFT JOIN main.{name.table} AS {name.table} ON {name.table}.{name.key} = own.{own}"
         for own, name in names.items()
     ]
     if "detector_name" in names:  # a detector may be reality data, which jobs call by an id
         places["detector_display_name"] = "coalesce(detectors.name, detector_data.name)"
         joins.append(
-            "LEFT JOIN door.main.reality_data AS detector_data ON detector_data.reality_data_id = own.detector_name"
+            "LEFT JOIN main.reality_data AS detector_data ON detector_data.reality_data_id = own.detector_name"
         )
     if {"reference", "detector_name"} <= names.keys():  # and a reference a detector, by its name
         places["reference_name"] = "coalesce(reality_data.name, detectors.name)"
     columns = (f'{places[column.name]} AS "{column.name}"' for column in named_columns(table))
-    return f"SELECT {', '.join(columns)} FROM door.main.{table.name} AS own {' '.join(joins)}"
+    return f"SELECT {', '.join(columns)} FROM main.{table.name} AS own {' '.join(joins)}"
 
 
 def _names_of(table: Table) -> dict[str, _Name]:

@@ -10,7 +10,8 @@ import pytest
 
 from warehouse.catalog import Publish, publish
 from warehouse.declaration import Column, Table
-from warehouse.lake import Lake
+from warehouse.engine import connection, run
+from warehouse.lake import Lake, quote
 from warehouse.name_tables import DETECTORS, ITWINS, REALITY_DATA, USERS
 from warehouse.query import sql
 
@@ -63,6 +64,16 @@ def test_a_new_table_has_the_names_beside_its_ids_and_null_where_none_is_known(h
         ["i2", "Brücke", None, "Cracks", "Cracks"],
         ["unknown", None, None, "Own detector", "Own detector"],
     ]
+
+
+@pytest.mark.parametrize("how", ["views", "tables"])
+def test_names_are_there_whatever_the_file_is_called(how: Publish, tmp_path: Path) -> None:
+    put(Lake(tmp_path), ITWINS, {"itwin_id": "i1", "name": "Brücke"})
+    put(Lake(tmp_path), MART, {"place": 1, "itwin_id": "i1"})
+    moved = publish(Lake(tmp_path), TABLES, how).rename(tmp_path / "elsewhere.duckdb")
+    with connection() as con:
+        run(con, f"ATTACH {quote(str(moved))} AS theirs (READ_ONLY)")
+        assert run(con, "SELECT itwin_name FROM theirs.named.a_new_mart") == [("Brücke",)]
 
 
 def test_a_table_without_such_an_id_is_not_in_it(tmp_path: Path) -> None:
