@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import duckdb
 import pyarrow as pa
 
+from assets.preview import markdown_table
 from warehouse.catalog import door
 from warehouse.contract import Contract, typed_table
 from warehouse.declaration import Table
@@ -32,6 +33,9 @@ SHOWN: Final = 20
 TYPED_JOBS: Final = "typed_jobs"
 ASKED_FOR: Final = "asked_for"
 """What a check may read beside tables: `job_id, type` of all typed tables; the iTwins that walks ask for."""
+
+CELL: Final = 120
+"""Characters of a value that are shown."""
 
 _ALL_MONTHS: Final = "all"
 
@@ -237,7 +241,8 @@ class _Verifying:
         months = [month for month in reversed(self._months(check)) if month in self.found[check.name]]
         found = [(month, self.found[check.name][month]) for month in months]
         rows = [({} if month == _ALL_MONTHS else {"month": month}) | row for month, of in found for row in of.rows]
-        return Verdict(check, sum(of.offending for _, of in found), pa.Table.from_pylist(rows[:SHOWN]))
+        shown = _with_names(self.lake, rows[:SHOWN])
+        return Verdict(check, sum(of.offending for _, of in found), pa.Table.from_pylist(shown))
 
     def _verify(self, again: Mapping[str, Sequence[Check]]) -> dict[str, dict[str, Found]]:
         """Return what the checks find, by check and month. A month that changed meanwhile is left for the next time."""
@@ -328,13 +333,25 @@ def verify_every_itwin_is_walked(lake: Lake, itwin_ids: Sequence[str]) -> Verdic
 
 def as_markdown(rows: pa.Table) -> str:
     """The offending rows as the UI shows them."""
+    return markdown_table(rows.column_names, (row.values() for row in rows.to_pylist()), CELL)
 
-    def cell(value: Any) -> str:
-        return str(value).replace("|", "\\|").replace("\n", " ")[:120]
 
-    lines = [" | ".join(rows.column_names), " | ".join("---" for _ in rows.column_names)]
-    lines += [" | ".join(cell(value) for value in row.values()) for row in rows.to_pylist()]
-    return "\n".join(lines)
+def _with_names(lake: Lake, rows: list[dict[str, str | None]]) -> list[dict[str, str | None]]:
+    """Put the name of the iTwin behind its id, where a row has one and a name is known."""
+    own = next((name for name in ("itwin_id", "walked_itwin_id") if rows and name in rows[0]), None)
+    if own is None or not lake.files(ITWINS):
+        return rows
+    with connection() as con:
+        ids = list({row[own] for row in rows})
+        known = run(con, f"SELECT itwin_id, name FROM {lake.source(ITWINS)} WHERE list_contains(?, itwin_id)", [ids])
+    names: dict[str | None, str | None] = dict(known)
+    return [_behind(row, own, "itwin_name", names.get(row[own])) for row in rows] if names else rows
+
+
+def _behind(row: dict[str, str | None], own: str, name: str, value: str | None) -> dict[str, str | None]:
+    """A row with one more value behind that of a column."""
+    pairs = ((((key, of), (name, value)) if key == own else ((key, of),)) for key, of in row.items())
+    return dict(pair for both in pairs for pair in both)
 
 
 def _offending(con: duckdb.DuckDBPyConnection, text: str) -> tuple[int, pa.Table]:

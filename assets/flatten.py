@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ _DUCKDB_JSON_TYPES: Final = {
 
 @dataclass(frozen=True)
 class Flattened:
-    """What flattening a month did: whether its files were made anew, and the rows that each table has.
+    """What flattening a month did: whether its files were made anew, in what time, and the rows that each table has.
 
     `failure` says why it could not be done; the month's files are then as they were.
     """
@@ -74,6 +75,7 @@ class Flattened:
     month: str
     made: bool = False
     rows: dict[str, int] = field(default_factory=dict[str, int])
+    seconds: float = 0.0
     failure: Exception | None = None
 
 
@@ -132,12 +134,13 @@ def flatten_months(
 
 def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = False) -> Flattened:
     """Rebuild the flattened tables of a month, unless they are what they would be."""
+    began = time.monotonic()
     with lake.exclusive(month) as staging:
         if not force and is_fresh(lake, month, known):
             return Flattened(month, made=False, rows={})
         rows = _write_month(lake, month, known, staging)
         staging.commit()
-    return Flattened(month, made=True, rows=rows)
+    return Flattened(month, made=True, rows=rows, seconds=time.monotonic() - began)
 
 
 def _write_month(lake: Lake, month: str, known: Contract, staging: Staging) -> dict[str, int]:

@@ -32,10 +32,14 @@ _PATHS: Final = "['$', '$.id', '$.iTwinId', '$.executionInfo.createdDateTime']"
 
 @dataclass
 class Landed:
-    """What landing a month changed. `missing_ids`: open jobs that no walk covers and that could not be refreshed."""
+    """What landing a month changed; `walk_rows` are the rows of `walks`.
+
+    `missing_ids`: open jobs that no walk covers and that could not be refreshed.
+    """
 
     month: str
     walks: list[Walk]
+    walk_rows: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     new_versions: int = 0
     new_rejects: int = 0
     vanished: int = 0
@@ -262,8 +266,8 @@ def _put(
     if landed.new_rejects:
         _extend(con, staging, REJECTED_RECORDS, month, _with_bodies("new_rejects"))
     if walks:
-        rows = [_walk_row(walk, counts.get(walk.walk_id, {})) for walk in walks]
-        load(con, "new_walks", pa.Table.from_pylist(rows, schema=WALKS.arrow_schema))
+        landed.walk_rows = [_walk_row(walk, counts.get(walk.walk_id, {})) for walk in walks]
+        load(con, "new_walks", pa.Table.from_pylist(landed.walk_rows, schema=WALKS.arrow_schema))
         _extend(con, staging, WALKS, month, "SELECT * FROM new_walks")
     staging.commit()
 

@@ -8,7 +8,8 @@ depends on it. It is decided first which files have to be made, and then they ar
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -54,20 +55,31 @@ def as_of(con: duckdb.DuckDBPyConnection, lake: Lake) -> datetime | None:
 
 
 def make_marts(
-    lake: Lake, marts: Sequence[Mart], tables: Mapping[str, Table], *, force: bool = False
+    lake: Lake,
+    marts: Sequence[Mart],
+    tables: Mapping[str, Table],
+    *,
+    force: bool = False,
+    on_made: Callable[[str, float], None] | None = None,
 ) -> dict[str, int | None]:
     """Makes the marts whose sources, SQL or clock changed; gives the rows of each, None for one left as it was.
 
-    `tables` are the tables of the ledger by name.
+    `tables` are the tables of the ledger by name. `on_made` gets the name of a mart whose file was written, and the
+    seconds that it took; of a monthly one for each month.
     """
     with lake.exclusive(MARTS_LOCK) as staging:
-        made = lake.undisturbed(lambda: _stage_marts(lake, staging, marts, tables, force))
+        made = lake.undisturbed(lambda: _stage_marts(lake, staging, marts, tables, force, on_made))
         staging.commit()
     return {mart.name: lake.row_count(mart.table) if mart.name in made else None for mart in marts}
 
 
 def _stage_marts(
-    lake: Lake, staging: Staging, marts: Sequence[Mart], tables: Mapping[str, Table], force: bool
+    lake: Lake,
+    staging: Staging,
+    marts: Sequence[Mart],
+    tables: Mapping[str, Table],
+    force: bool,
+    on_made: Callable[[str, float], None] | None,
 ) -> set[str]:
     """Stage the files that have to be made; return the names of their marts."""
     staging.forget()
@@ -76,7 +88,7 @@ def _stage_marts(
         run_macros(con)
         run_macros(con, mart_macros())
         _set_clock(con, "clock", clock)
-        making = _Making(lake, tables)
+        making = _Making(lake, tables, on_made)
         for mart in marts:
             for month in making.months_of(mart):
                 piece = _Piece(mart, month)
@@ -100,9 +112,12 @@ def mart_digest(mart: Mart) -> str:
 class _Making:
     """The files of marts that are to be made: `staged` by mart and month, and what every file is made from."""
 
-    def __init__(self, lake: Lake, tables: Mapping[str, Table]) -> None:
+    def __init__(
+        self, lake: Lake, tables: Mapping[str, Table], on_made: Callable[[str, float], None] | None = None
+    ) -> None:
         self.lake = lake
         self.tables = tables
+        self.on_made = on_made
         self.footers: dict[tuple[str, str | None], dict[str, str]] = {}
         self.staged: dict[tuple[str, str | None], Path] = {}
 
@@ -146,6 +161,7 @@ class _Making:
         _view(con, name, parquet_source(table, files))
 
     def _write(self, con: duckdb.DuckDBPyConnection, piece: _Piece) -> None:
+        began = time.monotonic()
         with side_by_side(con) as own:
             for name in piece.mart.reads:
                 self.view(own, name, piece.month)
@@ -153,6 +169,8 @@ class _Making:
                 run(own, f"CREATE OR REPLACE TEMP TABLE {name} AS {step}")
             table, place = piece.mart.table, self.staged[piece.place]
             copy_to(own, table, f"({piece.mart.sql})", place, self.footers[piece.place])
+        if self.on_made:
+            self.on_made(piece.mart.name, time.monotonic() - began)
 
     def _months(self, table: Table) -> list[str]:
         """The months of a table, those to come included."""

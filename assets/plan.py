@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from warehouse.locks import WAIT_SECONDS
 
@@ -16,9 +16,25 @@ def quiet(_: str) -> None:
     """Report to nobody."""
 
 
+class PageSeen(NamedTuple):
+    """How far a walk is: its pages and records so far, and whether it ended."""
+
+    walk_id: str
+    month: str
+    itwin_id: str | None
+    pages: int
+    records: int
+    ended: bool
+
+
+def unseen(_: PageSeen) -> None:
+    """Show nobody how far a walk is."""
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What a sync asks for and how. `itwin_ids` empty: the caller's own jobs. `tell` gets a sentence now and then.
+    """What a sync asks for and how. `itwin_ids` empty: the caller's own jobs. `tell` gets a sentence now and then,
+    `on_page` what each page and the end of each walk brought.
 
     `every_itwin` stands for all that the list of iTwins shows, which `assets.itwins` puts in its place. `names` are
     the kinds whose names are asked for, each again after `names_every_hours`. `wait_seconds` bounds the wait for
@@ -34,6 +50,7 @@ class Plan:
     accept_gone: bool = False
     wait_seconds: float = WAIT_SECONDS
     tell: Callable[[str], None] = quiet
+    on_page: Callable[[PageSeen], None] = unseen
 
     @property
     def scopes(self) -> tuple[str | None, ...]:

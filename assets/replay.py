@@ -12,6 +12,7 @@ from assets.flatten import flatten_month
 from assets.marts import make_marts
 from assets.name_tables import LOCK as NAMES_LOCK
 from assets.name_tables import make_name_tables
+from assets.plan import quiet
 from warehouse.contract import Contract
 from warehouse.declaration import Table
 from warehouse.engine import connection, run
@@ -41,8 +42,13 @@ def replay(
     tables: Mapping[str, Table],
     *,
     tell: Callable[[str], None],
+    on_done: Callable[[str], None] | None = None,
 ) -> list[Difference]:
-    """Make all flattened tables, the tables of names and the marts anew, and compares each with what it was."""
+    """Make all flattened tables, the tables of names and the marts anew, and compares each with what it was.
+
+    `on_done` gets the name of each of the `replay_steps` when it is done.
+    """
+    done = on_done or quiet
     differences = {table.name: Difference(table.name) for table in flattened_tables(known)}
     for month in lake.months(OBSERVATIONS):
         with lake.exclusive(month, on_wait=tell), _kept(lake, flattened_tables(known), month) as before:
@@ -50,13 +56,21 @@ def replay(
             for table in flattened_tables(known):
                 _compare(differences[table.name], table, before.source(table, month), lake.source(table, month))
         tell(f"{month} replayed")
+        done(month)
     with lake.exclusive(NAMES_LOCK, on_wait=tell), _kept(lake, MADE_NAME_TABLES, None) as before:
         make_name_tables(lake, force=True)
         differences |= _compared(MADE_NAME_TABLES, before, lake)
+    done("names")
     with lake.exclusive(MARTS_LOCK, on_wait=tell), _kept(lake, [mart.table for mart in marts], None) as before:
-        make_marts(lake, marts, tables, force=True)
+        make_marts(lake, marts, tables, force=True, on_made=lambda name, _: done(name))
         differences |= _compared([mart.table for mart in marts], before, lake)
     return list(differences.values())
+
+
+def replay_steps(lake: Lake, marts: Sequence[Mart]) -> int:
+    """How many steps a replay has: months, the names, and each mart, a monthly one once for each month."""
+    months = len(lake.months(OBSERVATIONS))
+    return months + 1 + sum(months if mart.table.monthly else 1 for mart in marts)
 
 
 def _compared(tables: Sequence[Table], before: Lake, after: Lake) -> dict[str, Difference]:

@@ -21,7 +21,7 @@ from assets.each_month import each_month
 from assets.landing import Landed, landing
 from assets.messages import fetch_messages
 from assets.moves import carry_out
-from assets.plan import Plan
+from assets.plan import PageSeen, Plan
 from assets.walk import Walk, walk
 from warehouse.contract import Contract
 from warehouse.lake import Lake
@@ -97,11 +97,13 @@ def _walk_all(api: Api, month: Window, plan: Plan, run_id: str, scratch: Path) -
     def go_on(done: Walk) -> None:
         if stop.is_set():
             raise InterruptedError(f"{done} was interrupted")
+        plan.on_page(_seen(done, ended=False))
 
     def one(scope: str | None) -> tuple[Walk, Path]:
         file = scratch / f"{uuid.uuid4().hex}.parquet"
         whose = api.identity() if scope is None else None
         done = walk(api, Walk(month, scope, run_id, identity=whose), file, page_size=plan.page_size, on_page=go_on)
+        plan.on_page(_seen(done, ended=True))
         if done.pages > MANY_PAGES or not done.complete:
             plan.tell(f"{done}: {done.records} records on {done.pages} pages")
         return done, file
@@ -113,6 +115,10 @@ def _walk_all(api: Api, month: Window, plan: Plan, run_id: str, scratch: Path) -
             stop.set()  # the other walks end after their page, so that an interrupted run ends at once
             raise
     return _Seen([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+
+
+def _seen(walk: Walk, *, ended: bool) -> PageSeen:
+    return PageSeen(walk.walk_id, walk.window.month, walk.itwin_id, walk.pages, walk.records, ended)
 
 
 def _land(

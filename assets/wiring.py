@@ -6,7 +6,9 @@ tables: an event per table is what the UI needs, a step per table is what it doe
 """
 
 import hashlib
+import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 import pyarrow as pa
+from pydantic import Field
 
 from assets.alerts import STALE_AFTER
 from assets.api.errors import refuses_token
@@ -41,17 +44,20 @@ from assets.name_tables import code_digest as code_digest_of_names
 from assets.name_tables import make_name_tables
 from assets.names import ask_for_names, forget_users
 from assets.plan import Plan
+from assets.preview import chart, preview
 from assets.sync import Synced, sync_months
 from assets.walk import Walk
 from warehouse.catalog import PUBLISH, Publish, publish
+from warehouse.column_lineage import column_lineage
 from warehouse.contract import Contract, contract
 from warehouse.declaration import Table
 from warehouse.dictionary import write_dictionary
 from warehouse.errors import Busy
 from warehouse.explain import explain
-from warehouse.facts import facts, row_count, version
+from warehouse.facts import Facts, facts, newest_time, row_count, version
 from warehouse.failed_months import ALL_MONTHS, FailedMonth, MonthsFailed, Step, clear, failed_months, record
-from warehouse.lake import MARTS_LOCK, Lake
+from warehouse.lake import CLOCK_TICK_SECONDS, MARTS_LOCK, Lake
+from warehouse.marts import Mart
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.name_tables import NAME_TABLES
 from warehouse.sql import statements
@@ -61,6 +67,7 @@ from warehouse.tables import (
     OBSERVATIONS,
     RAW_TABLES,
     REJECTED_RECORDS,
+    WALKS,
     data_dictionary_declaration,
     flattened_tables,
     ledger_tables,
@@ -83,6 +90,19 @@ RAW_STEP = "walk_the_api"
 CORE_STEP = "flatten"
 NAMES_STEP = "ask_for_names"
 LAST_STEP = "report_failed_months"
+
+_NUMBERS_OF_WALKS = (
+    "requests",
+    "pages",
+    "records",
+    "new_jobs",
+    "changed_jobs",
+    "unchanged_jobs",
+    "rejected",
+    "retries",
+    "throttled",
+)
+"""The columns of `walks` whose sums the UI shows, and plots."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -126,15 +146,23 @@ class LedgerResource(dg.ConfigurableResource[Any], ABC):
 
 
 class NamesConfig(dg.Config):
-    """`ask`: whether the API is asked for what is due, or the tables alone are made."""
+    """Whether names are asked for."""
 
-    ask: bool = True
+    ask: bool = Field(
+        default=True,
+        description="Ask the API for the names that are due. Switched off, the tables are made from what is known.",
+    )
 
 
 class WalkConfig(dg.Config):
-    """`accept_gone`: believe it when a month loses more than a tenth of its jobs at once."""
+    """What the walks are to believe."""
 
-    accept_gone: bool = False
+    accept_gone: bool = Field(
+        default=False,
+        description="Believe it when a month loses more than a tenth of its jobs, and more than ten, at once. Such a "
+        "loss fails the month and keeps everything; switch this on, for one run, after you made sure that the jobs "
+        "are gone.",
+    )
 
 
 def build_assets(start_month: str, known: Contract | None = None) -> list[dg.AssetsDefinition]:
@@ -168,18 +196,36 @@ def build_last_check() -> dg.AssetChecksDefinition:
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """A table's columns as Dagster shows them."""
+    """A table's columns as Dagster shows them, with what they are made from where that is declared."""
+    made_of = column_lineage(table)
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 name=column.name,
                 type=column.type,
-                description=column.comment,
+                description=column.comment + _sources(made_of.get(column.name, ())),
                 constraints=dg.TableColumnConstraints(unique=table.key == (column.name,)),
             )
             for column in table.columns
         ]
     )
+
+
+def _sources(made_of: Sequence[tuple[str, str]]) -> str:
+    """What a column is made from, as its description ends: Dagster itself draws columns' lineage in Dagster+ alone."""
+    tables = dict.fromkeys(table for table, _ in made_of)
+    parts = (f"{table}: {', '.join(name for source, name in made_of if source == table)}" for table in tables)
+    return f" (from {'; '.join(parts)})" if made_of else ""
+
+
+def lineage_metadata(table: Table) -> dict[str, Any]:
+    """A table's column lineage as Dagster takes it; empty where none is declared."""
+    made_of = column_lineage(table)
+    deps = {
+        name: [dg.TableColumnDep(asset_key=dg.AssetKey(source), column_name=column) for source, column in sources]
+        for name, sources in made_of.items()
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {}
 
 
 def asset_spec(table: Table, code: str, deps: Sequence[str] = ()) -> dg.AssetSpec:
@@ -192,7 +238,7 @@ def asset_spec(table: Table, code: str, deps: Sequence[str] = ()) -> dg.AssetSpe
         kinds={"parquet", "duckdb"},
         owners=OWNERS,
         code_version=code_version(table.typed_select, code),
-        metadata={"dagster/column_schema": column_schema(table)},
+        metadata={"dagster/column_schema": column_schema(table), **lineage_metadata(table)},
     )
 
 
@@ -202,11 +248,12 @@ def code_version(*texts: str) -> str:
 
 
 def materialized(
-    context: dg.AssetExecutionContext, lake: Lake, tables: Sequence[Table]
+    context: dg.AssetExecutionContext, lake: Lake, tables: Sequence[Table], began_ns: int
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """Show tables as materialised, with their rows, files and version; each month of the run with its own.
 
-    Dagster keeps one data version for all months of a run: it is that of these months together.
+    A table with a file that was put in place since `began_ns` has a preview of it, of the newest such month that has
+    rows. Dagster keeps one data version for all months of a run: it is that of these months together.
     """
     asked = context.partition_keys if context.assets_def.partitions_def else None
     of_tables = facts(lake, tables)
@@ -215,13 +262,40 @@ def materialized(
         mine = {of.month: of for of in found if asked is None or of.month in asked}
         for month in asked or ():
             of = mine.get(month)
-            place = {} if of is None else {"dagster/uri": _uri(lake.path(table, month)), "version": of.version}
-            shown = {"dagster/partition_row_count": of.rows if of else 0} | place
+            shown = {"dagster/partition_row_count": 0} if of is None else _file_metadata(lake, table, of)
             context.add_asset_metadata(shown, table.name, partition_key=month)
-        whole = {"dagster/row_count": row_count(found), "dagster/uri": _uri(lake.root / table.name)}
+        made = [of for of in mine.values() if of.changed_ns >= began_ns]
+        if made:
+            of = next((of for of in reversed(made) if of.rows), made[-1])
+            shown = {"preview": dg.MetadataValue.md(preview(lake.path(table, of.month)))}
+            context.add_asset_metadata(shown, table.name, partition_key=of.month if asked else None)
+        whole = {
+            "dagster/row_count": row_count(found),
+            "dagster/size_bytes": sum(of.size for of in found),
+            "dagster/uri": _uri(lake.root / table.name),
+        }
+        whole |= {"months": len(found)} if table.monthly else {}
         yield dg.MaterializeResult(
             asset_key=table.name, metadata=whole, data_version=dg.DataVersion(version(mine.values()))
         )
+
+
+def _file_metadata(lake: Lake, table: Table, of: Facts) -> dict[str, Any]:
+    """What is shown of a month's file."""
+    place = lake.path(table, of.month)
+    newest = newest_time(place, "created_at") if table == JOBS else None
+    return {
+        "dagster/partition_row_count": of.rows,
+        "bytes": of.size,
+        "dagster/uri": _uri(place),
+        "version": of.version,
+        **({} if newest is None else {"newest_job": dg.MetadataValue.timestamp(newest)}),
+    }
+
+
+def _now_ns() -> int:
+    """The time by which files are told that a step puts in place from now on."""
+    return time.time_ns() - int(CLOCK_TICK_SECONDS * 1e9)
 
 
 def _uri(place: Path) -> str:
@@ -255,6 +329,7 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
         context: dg.AssetExecutionContext, config: WalkConfig, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Walks each month for each iTwin and keeps what is new."""
+        began_ns = _now_ns()
         plan, lake = ledger.plan(context.log.info, config.accept_gone), ledger.lake()
         complete: list[Walk] = []
         with ledger.api() as api:
@@ -263,12 +338,13 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
                 context.log.info(summary(done))
                 note(lake, done.month, "walk", context.run.run_id, done.failure)
                 if done.month in context.partition_keys:
-                    context.add_asset_metadata(synced_metadata(done), OBSERVATIONS.name, partition_key=done.month)
+                    for table in (OBSERVATIONS, WALKS):
+                        context.add_asset_metadata(synced_metadata(done), table.name, partition_key=done.month)
                 complete += [walk for walk in done.landed.walks if walk.complete] if done.landed else []
         if complete:
             newest = max(walk.finished_at for walk in complete if walk.finished_at)
             context.log_event(dg.AssetMaterialization(COMPLETE_WALK, metadata={"finished_at": newest.isoformat()}))
-        yield from materialized(context, lake, tables)
+        yield from materialized(context, lake, tables, began_ns)
         by_name = {table.name: table for table in ledger_tables(known)}
         yield from _check_results(verify(lake, RAW_CHECKS, by_name, known, itwin_ids=plan.itwin_ids))
 
@@ -308,7 +384,7 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
         context: dg.AssetExecutionContext, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Flatten each month of the run, unless nothing changed, and every month that is stale."""
-        lake = ledger.lake()
+        lake, began_ns = ledger.lake(), _now_ns()
         failed = failed_months(lake, [context.run.run_id])
         locked = {row.month for row in failed if row.error == Busy.__name__}  # it was waited for once: that will do
         months = [month for month in context.partition_keys if month not in locked]
@@ -320,11 +396,13 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
                 context.log.error(f"{done.month}: FAILED: {explain(done.failure)}")
             elif done.made:
                 context.log.info(f"{done.month}: {done.rows['jobs']} jobs flattened")
-            if done.made and done.month not in context.partition_keys:
+            if done.made and done.month in context.partition_keys:
+                context.add_asset_metadata({"seconds": round(done.seconds, 2)}, JOBS.name, partition_key=done.month)
+            elif done.made:
                 for name, rows in done.rows.items():
                     shown = {"dagster/partition_row_count": rows}
                     context.log_event(dg.AssetMaterialization(name, partition=done.month, metadata=shown))
-        yield from materialized(context, lake, tables)
+        yield from materialized(context, lake, tables, began_ns)
         by_name = {table.name: table for table in ledger_tables(known)}
         settled = partial(is_fresh, lake, known=known)
         yield from _check_results(verify(lake, CORE_CHECKS, by_name, known, failed=unmade, settled=settled))
@@ -343,6 +421,7 @@ def _name_assets() -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: NamesConfig, ledger: LedgerResource
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         """Ask for the names that are due, and make their tables where something changed; a failure costs no more."""
+        began_ns = _now_ns()
         plan, lake = ledger.plan(context.log.info, False), ledger.lake()
         failure: Exception | None = None
         try:
@@ -352,7 +431,7 @@ def _name_assets() -> dg.AssetsDefinition:
             failure, verdict = error, Verdict(EVERY_ITWIN_IS_WALKED, 1, pa.table({"failed": [explain(error)]}))
             context.log.error(f"Names: FAILED: {explain(error)}")
         note(lake, ALL_MONTHS, "names", context.run.run_id, failure)
-        yield from materialized(context, lake, NAME_TABLES)
+        yield from materialized(context, lake, NAME_TABLES, began_ns)
         yield from _check_results([verdict])
 
     return names
@@ -386,15 +465,25 @@ def _mart_assets(known: Contract) -> dg.AssetsDefinition:
     @fails_in_words
     def marts(context: dg.AssetExecutionContext, ledger: LedgerResource) -> Iterator[dg.MaterializeResult[Any]]:
         """Makes the marts whose sources changed, and the data dictionary."""
-        lake = ledger.lake()
+        lake, began_ns = ledger.lake(), _now_ns()
+        seconds = Counter[str]()
         with lake.exclusive(MARTS_LOCK, on_wait=context.log.info):
             write_dictionary(lake, tables, known)
-            made = make_marts(lake, MARTS, tables)
-        for name, rows in made.items():
-            context.add_asset_metadata({"made": rows is not None}, name)
-        yield from materialized(context, lake, (dictionary, *(mart.table for mart in MARTS)))
+            made = make_marts(lake, MARTS, tables, on_made=lambda name, took: seconds.update({name: took}))
+        for mart in MARTS:
+            context.add_asset_metadata(_made_metadata(lake, mart, made[mart.name], seconds[mart.name]), mart.name)
+        yield from materialized(context, lake, (dictionary, *(mart.table for mart in MARTS)), began_ns)
 
     return marts
+
+
+def _made_metadata(lake: Lake, mart: Mart, rows: int | None, seconds: float) -> dict[str, Any]:
+    """Whether a mart was made, and if so in what time, with its chart."""
+    if rows is None:
+        return {"made": False}
+    drawn = chart(lake, mart)
+    shown = {} if drawn is None else {"chart": dg.MetadataValue.md(drawn)}
+    return {"made": True, "seconds": round(seconds, 2), **shown}
 
 
 def _published_asset(known: Contract) -> dg.AssetsDefinition:
@@ -420,7 +509,12 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
         with lake.exclusive(PUBLISH, on_wait=context.log.info):
             place = publish(lake, tables, ledger.how_to_publish())
             verdict = verify_agreement(lake, tables)
-        metadata = {"path": dg.MetadataValue.path(str(place)), "dagster/uri": _uri(place), "tables": len(tables)}
+        metadata = {
+            "path": dg.MetadataValue.path(str(place)),
+            "dagster/uri": _uri(place),
+            "dagster/size_bytes": place.stat().st_size,
+            "tables": len(tables),
+        }
         yield dg.MaterializeResult(asset_key=PUBLISHED, metadata=metadata)
         yield from _check_results([verdict])
 
@@ -477,13 +571,17 @@ def synced_metadata(done: Synced) -> dict[str, Any]:
     if done.landed is None:
         return failed
     landed = done.landed
+    ended = [walk.finished_at for walk in landed.walks if walk.finished_at]
+    seconds = (max(ended) - min(walk.started_at for walk in landed.walks)).total_seconds() if ended else 0.0
+    complete = sum(walk.complete for walk in landed.walks)
     return failed | {
         "walks": len(landed.walks),
-        "complete_walks": sum(walk.complete for walk in landed.walks),
-        "requests": sum(walk.tally.requests for walk in landed.walks),
-        "records": sum(walk.records for walk in landed.walks),
+        "complete_walks": complete,
+        "incomplete_walks": len(landed.walks) - complete,
+        **{name: sum(row[name] for row in landed.walk_rows) for name in _NUMBERS_OF_WALKS},
         "new_versions": landed.new_versions,
-        "rejected": landed.new_rejects,
+        "new_rejects": landed.new_rejects,
         "vanished": landed.vanished,
+        "seconds": round(seconds, 2),
         "landed_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from rich.console import Console
 
-from pipelines.console import console, err
-from pipelines.rows import grid, show, write
+from pipelines.console import console, tell
+from pipelines.rows import as_json_object, as_objects, grid, show, write
 from pipelines.settings import Settings
 from warehouse import query
 from warehouse.catalog import door, is_duckdb, publish
@@ -52,34 +53,51 @@ def answer(data: Path, text: str, form: str, out: BinaryIO) -> None:
         write(query.rows(text, data), form, out)
 
 
-def show_status(settings: Settings) -> None:
-    """Print walks, coverage, open jobs, rejected records, drift and failed months, on one screen."""
-    page = console(sys.stdout)
+class _Section(NamedTuple):
+    """A part of `status`: its key in JSON, its title on the screen, and its rows."""
+
+    key: str
+    title: str
+    found: query.Records
+
+
+def show_status(settings: Settings, *, as_json: bool = False) -> None:
+    """Print how the ledger stands, on one screen or as one JSON object."""
     lake, place = Lake(settings.data), query.existing_door(settings.data)
-    page.print(f"Ledger: {place}")
     answers = query.records([statement(f"status/{name}") for name in STATUS], settings.data)
-    for title, found in zip(STATUS.values(), answers, strict=True):
-        page.print()
-        page.print(grid(found, title) if found.rows else f"{title}: none")
-    page.print()
-    _show_names(settings, lake, page)
-    _show_failed_months(lake, page)
-    page.print()
-    _show_alerts(lake, page)
+    sections = [_Section(*pair, found) for pair, found in zip(STATUS.items(), answers, strict=True)]
+    missing, itwins = _names(settings, lake)
+    after = [*itwins, _failed_months(lake), *_alerts(lake)]
+    if as_json:
+        tables = {section.key: as_objects(section.found) for section in (*sections, *after)}
+        sys.stdout.buffer.write(as_json_object({"ledger": str(place), **tables, "missing_names": missing}) + b"\n")
+        return
+    page = console(sys.stdout)
+    page.print(f"Ledger: {place}")
+    for section in sections:
+        _show(page, section)
+    page.print(f"\nNames that are missing: {'; '.join(missing) or 'none'}")
+    for section in after:
+        _show(page, section)
 
 
-def _show_names(settings: Settings, lake: Lake, page: Console) -> None:
-    """Which names are missing and what gives them, on a line; where all iTwins are walked, which were found."""
+def _show(page: Console, section: _Section) -> None:
+    page.print()
+    page.print(grid(section.found, section.title) if section.found.rows else f"{section.title}: none")
+
+
+def _names(settings: Settings, lake: Lake) -> tuple[list[str], list[_Section]]:
+    """Which names are missing and what gives them; where all iTwins are walked, which were found."""
     with connection() as con:
         for table in (NAME_WALKS, ITWINS, JOBS):
             run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table)}")
         missing = [_missing(*row) for row in run(con, statement("status/missing_names"))]
         found = run(con, statement("status/found_itwins")) if settings.every_itwin else []
-    page.print(f"Names that are missing: {'; '.join(missing) or 'none'}")
-    if settings.every_itwin:
-        names = ("itwin_id", "name", "status", "listed", "found_at", "jobs", "newest_job")
-        numbers = [name == "jobs" for name in names]
-        page.print(grid(query.Records(names, numbers, found), "iTwins that the list showed, and their jobs"))
+    if not settings.every_itwin:
+        return missing, []
+    columns = ("itwin_id", "name", "status", "listed", "found_at", "jobs", "newest_job")
+    rows = query.Records(columns, [name == "jobs" for name in columns], found)
+    return missing, [_Section("found_itwins", "iTwins that the list showed, and their jobs", rows)]
 
 
 def _missing(kind: str, status: int | None, places: int, one_by_one: bool) -> str:
@@ -95,18 +113,15 @@ def _missing(kind: str, status: int | None, places: int, one_by_one: bool) -> st
     return f"{said} ({status}: {RIGHTS[kind]})" if refused else f"{said} (not had the last time: asked for again)"
 
 
-def _show_failed_months(lake: Lake, page: Console) -> None:
+def _failed_months(lake: Lake) -> _Section:
     """The months whose last run failed, each with its reason."""
-    title, failed = "Failed months: what the next sync of a month mends", failed_months(lake)
-    if not failed:
-        page.print(f"{title}: none")
-        return
     names = ("month", "step", "since", "reason")
-    shown = [(row.month, row.step, row.at, row.reason) for row in failed]
-    page.print(grid(query.Records(names, [False] * len(names), shown), title))
+    rows = [(row.month, row.step, row.at, row.reason) for row in failed_months(lake)]
+    found = query.Records(names, [False] * len(names), rows)
+    return _Section("failed_months", "Failed months: what the next sync of a month mends", found)
 
 
-def _show_alerts(lake: Lake, page: Console) -> None:
+def _alerts(lake: Lake) -> list[_Section]:
     """The alerts that stand, and the addresses that could not be told."""
     from assets.alert_state import TITLES, read_state
 
@@ -117,23 +132,28 @@ def _show_alerts(lake: Lake, page: Console) -> None:
         if not row.over
     ]
     failed = [(row.address, row.since, row.tries, row.reason) for row in state.undelivered.values()]
-    for title, names, rows in (
-        ("Alerts that stand", ("kind", "what", "since", "addresses_told"), stand),
-        ("Alerts that could not be delivered: the next tick tries again", ("to", "since", "tries", "why"), failed),
-    ):
-        found = query.Records(names, [name in ("addresses_told", "tries") for name in names], rows)
-        page.print(grid(found, title) if rows else f"{title}: none")
+    undelivered = "Alerts that could not be delivered: the next tick tries again"
+    return [
+        _Section("alerts", "Alerts that stand", _records(("kind", "what", "since", "addresses_told"), stand)),
+        _Section("undelivered_alerts", undelivered, _records(("to", "since", "tries", "why"), failed)),
+    ]
+
+
+def _records(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> query.Records:
+    return query.Records(names, [name in ("addresses_told", "tries") for name in names], rows)
 
 
 def replay_and_tell(settings: Settings) -> None:
     """Makes every table anew from the raw ones, opens the door for SQL, and prints what changed in each."""
-    from assets.replay import Difference, replay
+    from assets.replay import Difference, replay, replay_steps
+    from pipelines.progress import stepping
 
     lake, known = Lake(settings.data), contract()
     if not lake.root.exists():
         raise WrongUsage(f"There is no ledger in {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
     tables = {table.name: table for table in all_tables(known)}
-    differences = replay(lake, known, MARTS, tables, tell=lambda text: err.print(text))
+    with stepping(replay_steps(lake, MARTS)) as steps:
+        differences = replay(lake, known, MARTS, tables, tell=tell, on_done=steps.done)
     write_dictionary(lake, tables, known)
     publish(lake, tuple(tables.values()), settings.publish)
     names = [field.name for field in fields(Difference)]
@@ -154,7 +174,7 @@ def export(settings: Settings, file: Path) -> None:
         if lake.data in Path(error.filename or lake.data / "unnamed").absolute().parents:
             raise  # of a file of the ledger: it is not the place named here that is at fault
         raise WrongUsage(f"{file} cannot be written ({error.strerror}). Name another place.") from None
-    err.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    tell(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 
 def _refuse_foreign(file: Path, own: Path) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final, ParamSpec
 
 import click
+from click.shell_completion import get_completion_class
 
 from assets.api.filters import plain_id
-from pipelines.console import err
+from pipelines.console import be_quiet, tell
 from pipelines.exits import Exit, exit_of
 from pipelines.settings import NO_CREDENTIALS, prepare_data, read_settings
 from warehouse.errors import WrongUsage
@@ -30,6 +31,7 @@ def _exits(command: Callable[P, Exit | None]) -> Callable[P, None]:
     """End the process with what a command returns, or with what its error stands for."""
 
     @_debug_option
+    @_quiet_option
     @click.pass_context
     @wraps(command)
     def wrapped(context: click.Context, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -48,9 +50,30 @@ _debug_option = click.option(
 )
 
 
+def _note_quiet(_: click.Context, __: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        be_quiet()
+
+
+_quiet_option = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_note_quiet,
+    help="Say nothing but warnings and errors, and draw no progress.",
+)
+
+
+def _examples(*lines: str) -> str:
+    """What `--help` shows below the options, a line each."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jobledger")
 @_debug_option
+@_quiet_option
 def main() -> None:
     """A ledger of job history for the iTwin Reality Analysis API.
 
@@ -59,7 +82,14 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(
+    epilog=_examples(
+        "jobledger sync                                the usual months: what a schedule would do",
+        "jobledger sync --all                          a first fill, or everything again",
+        "jobledger sync --from 2026-01 --to 2026-03    three months",
+        "jobledger sync --ids jobs.txt                 these jobs, one id a line",
+    )
+)
 @click.option("--from", "first", metavar="YYYY-MM", help="First month of creation.")
 @click.option("--to", "last", metavar="YYYY-MM", help="Last month of creation; default: the current one.")
 @click.option("--all", "everything", is_flag=True, help="All months from JOBLEDGER_START.")
@@ -87,7 +117,12 @@ def sync(first: str | None, last: str | None, everything: bool, ids_file: str | 
     return Exit.DONE if whole else Exit.INCOMPLETE
 
 
-@main.command()
+@main.command(
+    epilog=_examples(
+        'jobledger sql "select type, count(*) from jobs group by 1"',
+        'jobledger sql "from named.units_by_month" --format csv > units.csv',
+    )
+)
 @click.argument("query")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "ndjson", "parquet"]), default="table")
 @_exits
@@ -98,7 +133,12 @@ def sql(query: str, form: str) -> None:
     answering.answer(read_settings().data, query, form, sys.stdout.buffer)
 
 
-@main.command()
+@main.command(
+    epilog=_examples(
+        "jobledger estimate --type Objects2D",
+        'jobledger estimate --type Objects2D --itwin "Bridge 12" --json',
+    )
+)
 @click.option("--type", "job_type", metavar="TYPE", required=True, help="Kind of the job, for example Objects2D.")
 @click.option("--itwin", metavar="NAME|ID", help="iTwin in which it will run.")
 @click.option("--detector", metavar="NAME[/VERSION]", help="Detector that it will take as an input.")
@@ -126,13 +166,14 @@ def estimate(
     estimating.tell(read_settings().data, job_type, itwin, detector, options, inputs, as_json=as_json)
 
 
-@main.command()
+@main.command(epilog=_examples("jobledger status", "jobledger status --json | jq .failed_months"))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_exits
-def status() -> None:
+def status(as_json: bool) -> None:
     """Show walks, coverage, open jobs, rejected records and drift on one screen."""
     from pipelines import answering
 
-    answering.show_status(read_settings())
+    answering.show_status(read_settings(), as_json=as_json)
 
 
 @main.command()
@@ -153,7 +194,7 @@ def schedules(position: str) -> None:
     from pipelines.switches import switch
 
     for name in switch(read_settings(), on=position == "on"):
-        err.print(f"{name} is {position}")
+        tell(f"{name} is {position}")
 
 
 @main.command()
@@ -171,7 +212,7 @@ def alert(test: bool) -> None:
     raise_undelivered(outcomes)
 
 
-@main.command()
+@main.command(epilog=_examples("jobledger replay"))
 @_exits
 def replay() -> None:
     """Make every table anew from observations, and tell what that changed, table by table."""
@@ -180,7 +221,7 @@ def replay() -> None:
     answering.replay_and_tell(read_settings())
 
 
-@main.command()
+@main.command(epilog=_examples("jobledger export ledger.duckdb"))
 @click.argument("file", type=click.Path(path_type=Path))
 @_exits
 def export(file: Path) -> None:
@@ -190,7 +231,7 @@ def export(file: Path) -> None:
     answering.export(read_settings(), file)
 
 
-@main.command()
+@main.command(epilog=_examples("jobledger sandbox", "jobledger sandbox --port 0 --faults p=0.2,seed=7,kinds=429+cut"))
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--edition", default="2025-08", show_default=True, help="Edition of the API's schema to speak.")
 @click.option("--faults", metavar="SPEC", help="Misbehave on purpose: p=0.2,seed=7,kinds=429+cut+html")
@@ -212,6 +253,22 @@ def sandbox(port: int, edition: str, faults: str | None) -> None:
         if error.errno != errno.EADDRINUSE:
             raise
         raise WrongUsage(f"--port {port}: the port is taken. Name another, or 0 for a free one.") from None
+
+
+@main.command(
+    epilog=_examples(
+        'eval "$(jobledger completion bash)"           in ~/.bashrc; zsh likewise',
+        "jobledger completion fish | source            in config.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@_exits
+def completion(shell: str) -> None:
+    """Print what makes a shell complete commands and options."""
+    found = get_completion_class(shell)
+    if found is None:
+        raise WrongUsage(f"There is no completion for {shell}.")
+    click.echo(found(main, {}, "jobledger", "_JOBLEDGER_COMPLETE").source())
 
 
 def _read_ids(name: str) -> list[str]:

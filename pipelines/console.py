@@ -16,6 +16,30 @@ err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False, highlight=
 """Everything that is not data goes here."""
 
 
+_quiet: list[bool] = []
+"""Not empty once a command was given --quiet."""
+
+
+def be_quiet() -> None:
+    """Let this process say nothing but warnings and errors."""
+    _quiet.append(True)
+
+
+def is_quiet() -> bool:
+    return bool(_quiet)
+
+
+def draws() -> bool:
+    """Whether progress is drawn: on a terminal that can, unless --quiet was given."""
+    return err.is_terminal and not err.is_dumb_terminal and not is_quiet()
+
+
+def tell(text: str) -> None:
+    """Print on stderr what a command does, unless it was given --quiet."""
+    if not is_quiet():
+        err.print(text)
+
+
 def console(file: IO[str]) -> Console:
     """A console for data, as wide as the terminal or, on a pipe, as wide as the data."""
     width = None if file.isatty() else WIDTH_OF_A_PIPE

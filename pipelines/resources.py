@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import dagster as dg
 
@@ -11,6 +12,7 @@ from assets.api.protocol import Api
 from assets.plan import Plan
 from assets.wiring import LedgerResource
 from pipelines.home import hold
+from pipelines.progress import note_page
 from pipelines.settings import Settings, prepare_data, read_settings
 from warehouse.catalog import Publish
 from warehouse.lake import Lake
@@ -39,7 +41,7 @@ class SettingsResource(LedgerResource):
             yield client
 
     def plan(self, tell: Callable[[str], None], accept_gone: bool) -> Plan:
-        return self.settings().plan(tell, accept_gone=accept_gone)
+        return replace(self.settings().plan(tell, accept_gone=accept_gone), on_page=note_page)
 
     def how_to_publish(self) -> Publish:
         return self.settings().publish

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO, TextIOWrapper
@@ -66,6 +66,16 @@ def grid(found: Records, title: str | None = None) -> Grid:
     for row in found.rows:
         table.add_row(*(_line(_shown(value)) for value in row))
     return table
+
+
+def as_objects(found: Records) -> list[dict[str, Any]]:
+    """Return rows as objects, their values as JSON has them."""
+    return [{name: _plain(value) for name, value in zip(found.names, row, strict=True)} for row in found.rows]
+
+
+def as_json_object(value: Mapping[str, Any]) -> bytes:
+    """Return a mapping as indented JSON."""
+    return msgspec.json.format(_json.encode(_plain(value)), indent=2)
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.console import is_quiet
+
 
 class _OnlySentences(logging.Filter):
     """Lets pass what the steps say and drops the events that Dagster logs for itself."""
@@ -32,7 +34,7 @@ def _logger(_: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.getLogger("jobledger")
     logger.handlers = [handler]
     logger.propagate = False
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.WARNING if is_quiet() else logging.INFO)
     return logger
 
 

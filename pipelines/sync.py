@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from assets.by_id import Fetched, fetch_by_id
-from pipelines.console import err
+from pipelines.console import err, tell
+from pipelines.progress import walking
 from pipelines.settings import Settings
 from warehouse.contract import contract
 from warehouse.engine import connection, run
@@ -91,15 +92,16 @@ def sync_months(settings: Settings, months: Sequence[str], accept_gone: bool) ->
     """Run the job on these months and return whether every walk is complete. Raise MonthsFailed if months failed."""
     from pipelines.home import instance
 
-    err.print(f"Syncing {len(months)} months ({months[0]} to {months[-1]}) into {settings.data}")
-    with instance(settings) as found:
+    tell(f"Syncing {len(months)} months ({months[0]} to {months[-1]}) into {settings.data}")
+    walks = None if settings.every_itwin else len(settings.plan(tell).scopes) * len(months)
+    with instance(settings) as found, walking(walks):
         ran = run_months(found, settings, months, accept_gone=accept_gone)
     incomplete = incomplete_walks(settings, ran.run_ids, months)
     for month, itwin, reason in incomplete:
         _warn(f"INCOMPLETE: {month}, {itwin}: {reason}")
     ran.raise_failures()
     if not incomplete:
-        err.print("Every walk is complete.")
+        tell("Every walk is complete.")
     return not incomplete
 
 
@@ -111,7 +113,7 @@ def sync_ids(settings: Settings, ids: Sequence[str]) -> bool:
     """
     from pipelines.home import instance
 
-    plan = settings.plan(lambda text: err.print(text))
+    plan = settings.plan(tell)
     with settings.client() as client, instance(settings) as found:
         fetched = fetch_by_id(Lake(settings.data), client, ids, contract(), plan)
         months = sorted(fetched.landed)
@@ -289,7 +291,7 @@ def _run_config(walk: bool, accept_gone: bool) -> dict[str, Any]:
 
 def _tell_fetched(settings: Settings, fetched: Fetched, asked: int) -> None:
     found = asked - len(fetched.not_found) - len(fetched.failed)
-    err.print(f"{found} of {asked} jobs fetched into {settings.data}")
+    tell(f"{found} of {asked} jobs fetched into {settings.data}")
     for job_id in fetched.not_found:
         _warn(f"NOT FOUND: {job_id}")
     for job_id, reason in fetched.failed.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +57,17 @@ def row_count(found: Collection[Facts]) -> int:
 def version(found: Collection[Facts]) -> str:
     """Return one version for several files together."""
     return _digest(" ".join(f"{of.month} {of.version}" for of in found))
+
+
+def newest_time(file: Path, column: str) -> datetime | None:
+    """Return the largest time of a column, as a file's footer says it; None where that cannot be told."""
+    try:
+        footer = pq.read_metadata(file)
+    except (OSError, pa.ArrowException):
+        return None
+    place = footer.schema.names.index(column)
+    groups = (footer.row_group(number).column(place).statistics for number in range(footer.num_row_groups))
+    return max((group.max for group in groups if group is not None and group.has_min_max), default=None)
 
 
 def _kept(lake: Lake) -> dict[str, list[Facts]]:

@@ -120,7 +120,17 @@ def found(lake: Lake, name: str, **more: Any) -> list[dict[str, Any]]:
 def test_a_check_is_red_as_long_as_what_it_found_is_there(tmp_path: Path) -> None:
     keep(tmp_path, {**SOUND, "jobs": [{"job_id": "a", "units": -1.0}]})
     lake = keep(tmp_path, SOUND, "2026-02")
-    of_january = [{"month": MONTH, "job_id": "a", "type": None, "units": "-1.0", "units_source": None}]
+    of_january = [
+        {
+            "month": MONTH,
+            "job_id": "a",
+            "name": None,
+            "itwin_id": None,
+            "type": None,
+            "units": "-1.0",
+            "units_source": None,
+        }
+    ]
     assert found(lake, "units_are_not_negative") == of_january
     keep(tmp_path, {**SOUND, "jobs": [{"job_id": "b", "units": -2.0}]}, "2026-02")
     assert [row["month"] for row in found(lake, "units_are_not_negative")] == ["2026-02", MONTH]

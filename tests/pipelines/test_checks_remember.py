@@ -52,7 +52,7 @@ def test_a_check_stays_red_in_runs_of_other_months_and_is_green_when_it_is_mende
             monkeypatch.setenv(name, value)
         red = rows_of_units_check(run_of("2026-01", "2026-03", instance))
         assert red is not None
-        assert red.splitlines()[2].startswith("2026-01 | odd | Objects2D | -1.0")
+        assert red.splitlines()[2].startswith(f"| 2026-01 | odd |  | {ITWIN} | Objects2D | -1.0")
         assert rows_of_units_check(run_of("2026-02", "2026-03", instance)) == red
         world.put(a_job("odd", "2026-01", 1))
         assert rows_of_units_check(run_of("2026-02", "2026-03", instance)) == red
