@@ -83,10 +83,13 @@ def test_an_export_carries_the_data_and_comments_away(synced: Ledger, tmp_path: 
     done = jobledger("export", str(file), env=env, cwd=home)
     assert done.returncode == 0, done.stderr
     with duckdb.connect(str(file), read_only=True) as con:
-        kinds = con.execute("select distinct table_type from information_schema.tables").fetchall()
+        kinds = con.execute(
+            "select distinct table_schema, table_type from information_schema.tables order by all"
+        ).fetchall()
         comment = con.execute("select comment from duckdb_tables() where table_name = 'jobs'").fetchall()[0][0]
         exported = con.execute("select count(*) from jobs").fetchall()
-    assert kinds == [("BASE TABLE",)]
+        assert con.execute("select count(*) from named.jobs").fetchall() == exported
+    assert kinds == [("main", "BASE TABLE"), ("named", "VIEW")]
     assert comment.startswith("Every job in its newest version.")
     with duckdb.connect(f"{home}/data/history.duckdb", read_only=True) as con:
         assert con.execute("select count(*) from jobs").fetchall() == exported
