@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from warehouse.errors import WrongUsage
 
@@ -60,3 +61,15 @@ def _units(text: str) -> float:
     if not (math.isfinite(units) and units > 0):
         raise WrongUsage(f"{text!r} is no number of units above 0; {EXAMPLE}.")
     return units
+
+
+def crossed_at(budget: float, known: float, remaining: float, now: datetime, end: datetime) -> datetime | None:
+    """Return when a month's units pass its budget: `known` up to `now`, and `remaining` evenly from then to `end`.
+
+    It is `now` where they have passed it already, and None where they will not.
+    """
+    if known > budget:
+        return now
+    if known + remaining <= budget:
+        return None
+    return now + (end - now) * ((budget - known) / remaining)

@@ -1,8 +1,9 @@
 """The assets as Dagster sees them: thin wiring over the functions of this floor.
 
-Four steps: `walk_the_api` asks, `flatten` makes the core, `marts` answers, `publish` opens the door for SQL. A last
-one, `report_failed_months`, fails where a month or the names failed, when all else is done. A step makes several
-tables: an event per table is what the UI needs, a step per table is what it does not. Asset keys are table names.
+`walk_the_api` asks, `flatten` makes the core, `marts` answers, `publish` opens the door for SQL, `write_report` writes
+the page that people read. A last one, `report_failed_months`, fails where a month or the names failed, when all else is
+done. A step makes several tables: an event per table is what the UI needs, a step per table is what it does not. Asset
+keys are table names.
 """
 
 import hashlib
@@ -45,7 +46,9 @@ from assets.name_tables import make_name_tables
 from assets.names import ask_for_names, forget_users
 from assets.plan import Plan
 from assets.preview import chart, preview
+from assets.report.making import REPORT, make_report, report_code
 from assets.sync import Synced, sync_months
+from assets.unit_budget import UnitBudget
 from assets.walk import Walk
 from warehouse.catalog import PUBLISH, Publish, publish
 from warehouse.column_lineage import column_lineage
@@ -144,6 +147,12 @@ class LedgerResource(dg.ConfigurableResource[Any], ABC):
     @abstractmethod
     def how_to_publish(self) -> Publish: ...
 
+    @abstractmethod
+    def unit_budget(self) -> UnitBudget: ...
+
+    @abstractmethod
+    def runs_report(self) -> bool: ...
+
 
 class NamesConfig(dg.Config):
     """Whether names are asked for."""
@@ -176,6 +185,7 @@ def build_assets(start_month: str, known: Contract | None = None) -> list[dg.Ass
         _name_assets(),
         _mart_assets(known),
         _published_asset(known),
+        _report_asset(known),
     ]
 
 
@@ -519,6 +529,34 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
         yield from _check_results([verdict])
 
     return published
+
+
+def _report_asset(known: Contract) -> dg.AssetsDefinition:
+    tables = all_tables(known)
+    spec = dg.AssetSpec(
+        key=REPORT,
+        deps=[PUBLISHED],
+        group_name="published",
+        description="report.html, one page that answers what is asked most: costs, times, failures, what is stuck.",
+        kinds={"html"},
+        skippable=True,
+        owners=OWNERS,
+        code_version=code_version(*report_code()),
+    )
+
+    @dg.multi_asset(name="write_report", specs=[spec])
+    @fails_in_words
+    def report(context: dg.AssetExecutionContext, ledger: LedgerResource) -> Iterator[dg.MaterializeResult[Any]]:
+        """Make the report, unless the one that is there was made from the same, or none is wanted."""
+        if not ledger.runs_report():
+            return
+        made = make_report(ledger.lake(), tables, ledger.unit_budget())
+        place = made.place
+        shown = {"path": dg.MetadataValue.path(str(place)), "dagster/uri": _uri(place), "made": made.is_new}
+        told = {"in short": dg.MetadataValue.md(made.in_short)} if made.in_short else {}
+        yield dg.MaterializeResult(asset_key=REPORT, metadata=shown | told | {"bytes": place.stat().st_size})
+
+    return report
 
 
 def check_spec(check: Check) -> dg.AssetCheckSpec:

@@ -212,6 +212,28 @@ def alert(test: bool) -> None:
     raise_undelivered(outcomes)
 
 
+@main.command(
+    epilog=_examples("jobledger report --open", "jobledger report --itwin 'Bridge North' --from 2026-01 north.html")
+)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--open", "is_opened", is_flag=True, help="Open it in the browser.")
+@click.option("--itwin", metavar="NAME|ID", help="Of one iTwin alone.")
+@click.option("--from", "first", metavar="YYYY-MM", help="First month of creation; default: a year before the last.")
+@click.option("--to", "last", metavar="YYYY-MM", help="Last month of creation; default: the newest.")
+@_exits
+def report(file: Path | None, is_opened: bool, itwin: str | None, first: str | None, last: str | None) -> None:
+    """Write the report, one HTML file that opens without a network, and print where it lies.
+
+    Without anything else it is report.html of the data folder, which every run keeps up to date.
+    """
+    from pipelines import reporting
+
+    place = reporting.write_report(read_settings(), file, itwin, first, last)
+    click.echo(place)
+    if is_opened:
+        click.launch(place.absolute().as_uri())
+
+
 @main.command(epilog=_examples("jobledger replay"))
 @_exits
 def replay() -> None:

@@ -10,6 +10,7 @@ import dagster as dg
 
 from assets.api.protocol import Api
 from assets.plan import Plan
+from assets.unit_budget import UnitBudget
 from assets.wiring import LedgerResource
 from pipelines.home import hold
 from pipelines.progress import note_page
@@ -45,3 +46,9 @@ class SettingsResource(LedgerResource):
 
     def how_to_publish(self) -> Publish:
         return self.settings().publish
+
+    def unit_budget(self) -> UnitBudget:
+        return self.settings().unit_budget
+
+    def runs_report(self) -> bool:
+        return self.settings().runs_report

@@ -163,6 +163,7 @@ SETTINGS: Final = (
     Setting("JOBLEDGER_START", "2025-01", _start),
     Setting("JOBLEDGER_PUBLISH", "views", _one_of("views", "tables")),
     Setting("JOBLEDGER_UNIT_BUDGET", "", read_unit_budget),
+    Setting("JOBLEDGER_REPORT", "1", _one_of("0", "1")),
     Setting("JOBLEDGER_NAMES", "itwins,reality_data,detectors", _names, empty_counts=True),
     Setting("JOBLEDGER_NAMES_EVERY_HOURS", "24", _positive),
     Setting(ALERT_URLS, "", read_addresses),
@@ -211,6 +212,7 @@ class Settings:
     start: str
     publish: Literal["views", "tables"]
     unit_budget: UnitBudget
+    runs_report: bool
     names: tuple[str, ...]
     names_every_hours: float
     alert_addresses: tuple[Address, ...] = field(repr=False)
@@ -341,6 +343,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         start=values["JOBLEDGER_START"],
         publish=values["JOBLEDGER_PUBLISH"],
         unit_budget=values["JOBLEDGER_UNIT_BUDGET"],
+        runs_report=values["JOBLEDGER_REPORT"] == "1",
         names=values["JOBLEDGER_NAMES"],
         names_every_hours=values["JOBLEDGER_NAMES_EVERY_HOURS"],
         alert_addresses=values[ALERT_URLS],

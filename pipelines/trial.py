@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from assets.report.making import report_file
 from pipelines.console import console
 from pipelines.exits import Exit, run_as_program
 from pipelines.rows import grid
@@ -85,6 +86,7 @@ def tell(data: Path, seconds: float) -> None:
         f"  {data}/lake/          Parquet, a file per table and month\n"
         f"  {door(data)}   DuckDB, a view per table\n"
         f"  {data}/dagster/       the runs, for the UI\n"
+        f"  {report_file(data)}     the report: open it in a browser\n"
         "Next:\n"
         f'  JOBLEDGER_DATA={data} .venv/bin/jobledger sql "select type, count(*) from jobs group by 1"\n'
         f"  JOBLEDGER_DATA={data} .venv/bin/jobledger status\n"

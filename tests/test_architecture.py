@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 ROOMS = sorted(
     file.relative_to(ROOT)
-    for folder in ("warehouse", "assets", "assets/api", "pipelines")
+    for folder in ("warehouse", "assets", "assets/api", "assets/report", "pipelines")
     for file in (ROOT / folder).glob("*.py")
     if file.name != "__init__.py"
 )

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.checks import AGREEMENT, CORE_CHECKS, EVERY_ITWIN_IS_WALKED, EVERY_MONTH_CAME_THROUGH, RAW_CHECKS
+from assets.report.making import REPORT
 from assets.wiring import COMPLETE_WALK, PUBLISHED
 from pipelines.definitions import JOB_NAME, build_defs
 from pipelines.sandbox import Sandbox, ScriptedWorld, World
@@ -75,7 +76,7 @@ def tables_by_name() -> dict[str, Table]:
 def test_every_table_is_an_asset_with_description_columns_and_group(defs: dg.Definitions) -> None:
     specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
     tables = {table.name: table for table in all_tables(contract())}
-    assert set(specs) == {*tables, PUBLISHED, COMPLETE_WALK}
+    assert set(specs) == {*tables, PUBLISHED, REPORT, COMPLETE_WALK}
     for name, table in tables.items():
         shown = [(column.name, column.type) for column in specs[name].metadata["dagster/column_schema"].columns]
         assert shown == [(column.name, column.type) for column in table.columns]
@@ -200,7 +201,7 @@ def test_dg_lists_every_asset_with_its_group_owners_kinds_and_description() -> N
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     listed = {row["asset_key"]: row for row in json.loads(done.stdout)["assets"]}
-    assert set(listed) == {*(table.name for table in all_tables(contract())), PUBLISHED, COMPLETE_WALK}
+    assert set(listed) == {*(table.name for table in all_tables(contract())), PUBLISHED, REPORT, COMPLETE_WALK}
     for key, row in listed.items():
         assert row["group_name"], key
         assert row["owners"] == [{"team": "jobledger"}], key
