@@ -448,7 +448,9 @@ def _name_assets() -> dg.AssetsDefinition:
 
 
 def _make_names(ledger: LedgerResource, lake: Lake, plan: Plan, run_id: str, *, ask: bool) -> None:
-    if ask and plan.names:
+    """Ask for what is due, unless the token was refused in this run already, and make the tables."""
+    refused = any(row.token_refused for row in failed_months(lake, [run_id]))
+    if ask and plan.names and not refused:
         with ledger.api() as api:
             ask_for_names(lake, api, plan, run_id)
     else:

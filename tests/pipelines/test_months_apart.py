@@ -18,7 +18,7 @@ import pytest
 from assets import flatten, sync
 from assets.plan import Plan
 from assets.wiring import LAST_STEP
-from pipelines import resources
+from pipelines import settings
 from pipelines.definitions import JOB_NAME, build_defs
 from pipelines.sync import range_tags
 from tests.faults.world import ITWINS, rows
@@ -154,7 +154,7 @@ def test_a_token_that_dies_after_the_first_month_ends_the_asking_and_nothing_els
 
 
 def test_a_locked_month_is_told_and_the_others_are_whole(ledger: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "Plan", partial(Plan, wait_seconds=0.5))
+    monkeypatch.setattr(settings, "Plan", partial(Plan, wait_seconds=0.5))
     with held_by_another(ledger.lake.data, "2025-10"):
         result, failed = ledger.run()
     assert failed == [LAST_STEP]
