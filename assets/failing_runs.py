@@ -33,9 +33,9 @@ class EndedRun(Struct, frozen=True):
 
 
 def failing_runs(before: Sequence[FailedRun], ended: Iterable[EndedRun]) -> list[FailedRun]:
-    """Return the runs that failed and were not made good since, the newest for each job and its months.
+    """Return the runs that failed and were not made good since, in the order in which they ended.
 
-    A failure is made good by whole runs that come through all its months; where it was of a part of the job, or is of
+    Of each job and its months it is the newest. A failure is made good by whole runs that come through all its months; where it was of a part of the job, or is of
     no months, by one of the same job.
     """
     failing = {(row.job, row.months): row for row in before}
@@ -46,7 +46,7 @@ def failing_runs(before: Sequence[FailedRun], ended: Iterable[EndedRun]) -> list
         else:
             left = [_without(row, done) for row in failing.values()]
             failing = {(row.job, row.months): row for row in left if row is not None}
-    return list(failing.values())
+    return sorted(failing.values(), key=lambda row: (row.ended_at, row.run_id))
 
 
 def _without(row: FailedRun, done: EndedRun) -> FailedRun | None:

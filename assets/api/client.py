@@ -213,11 +213,14 @@ class Client:
             raise (refusal if error.status is None else error) from error
 
     def _query_of(self, link: str, url: str) -> str:
-        """The query of a next link that leads to the list at `url`, untouched; else raises RefusedLink."""
+        """The query of a next link that leads to the list at `url`, untouched; else raises RefusedLink.
+
+        A link may leave out the slash that `url` ends with.
+        """
         where = f"GET {urlsplit(url).path}"
         try:
             target = urlsplit(urljoin(url, link))
-            here = _destination(target.geturl()) == _destination(url)
+            here = _destination(target.geturl()) in (_destination(url), _destination(url.rstrip("/")))
         except ValueError:
             target, here = urlsplit(""), False
         if "#" in link:
@@ -378,7 +381,7 @@ def _destination(url: str) -> tuple[str, str | None, int | None, str, bool]:
     """What must be equal for two URLs to lead to the same place. Raises ValueError for one that cannot be read."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port, parts.path.rstrip("/"), "@" in parts.netloc
+    return parts.scheme, parts.hostname, port, parts.path, "@" in parts.netloc
 
 
 def _with_top(query: str, top: int) -> str:
