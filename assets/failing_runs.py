@@ -35,8 +35,8 @@ class EndedRun(Struct, frozen=True):
 def failing_runs(before: Sequence[FailedRun], ended: Iterable[EndedRun]) -> list[FailedRun]:
     """Return the runs that failed and were not made good since, in the order in which they ended.
 
-    Of each job and its months it is the newest. A failure is made good by whole runs that come through all its months; where it was of a part of the job, or is of
-    no months, by one of the same job.
+    Of each job and its months it is the newest. A failure is made good by whole runs that come through all its months;
+    where it was of a part of the job, or is of no months, by one of the same job.
     """
     failing = {(row.job, row.months): row for row in before}
     for done in sorted(ended, key=lambda row: row.ended_at):
