@@ -64,8 +64,12 @@ def plain_environment(**more: str) -> dict[str, str]:
 
 
 def ledger_environment(url: str, data: Path, start: str, itwins: Sequence[str] = ()) -> dict[str, str]:
-    """The settings of a ledger on the benchmark's server."""
+    """The settings of a ledger on the benchmark's server, which knows no names. The report is left out: no other client
+    makes anything like it.
+    """
     return plain_environment(
+        JOBLEDGER_NAMES="",
+        JOBLEDGER_REPORT="0",
         ITWIN_API_URL=url,
         ITWIN_ACCESS_TOKEN="bench",
         ITWIN_IDS=",".join(itwins),
