@@ -7,6 +7,7 @@ it that is gone in the end.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Generator
@@ -34,6 +35,13 @@ class _Idle:
         if left:
             left.close()
 
+    def end(self) -> None:
+        """Close it while Python still runs: what is left at the end, DuckDB's binding complains of on stderr."""
+        with self._lock:
+            left, self._instance = self._instance, None
+        if left:
+            left.close()
+
     def before_fork(self) -> None:
         self._lock.acquire()
         if self._instance:
@@ -45,6 +53,7 @@ class _Idle:
 
 
 _idle: Final = _Idle()
+atexit.register(_idle.end)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_idle.before_fork, after_in_parent=_idle.after_fork, after_in_child=_idle.after_fork)
 
