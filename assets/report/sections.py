@@ -57,6 +57,7 @@ def _walks(walks: Answer) -> Figure:
         charts.stacked_columns(walks.rows, PARTS, "Walks") if walks.rows else None,
         [Key(*part) for part in PARTS.values()],
         "No walk asked for these months.",
+        is_wide=True,
     )
 
 
@@ -74,5 +75,6 @@ def _drift(drift: Answer) -> Figure:
             Column("jobs", "Jobs", words.count),
             Column("example", "Example"),
         ],
+        is_wide=True,
         empty="" if drift.rows else "The API sent nothing that the contract does not know.",
     )
