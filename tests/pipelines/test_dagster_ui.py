@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import requests
+from playwright.sync_api import Page, sync_playwright
 
 from pipelines.sync import range_tags
 from tests.pipelines.ledger_of_sandbox import ROOT, environment, running, small_world
@@ -31,6 +32,7 @@ mutation Launch($parameters: ExecutionParams!) {
 }
 """
 STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 CHROMIUM = shutil.which("chromium")
 NEEDS_BROWSER = pytest.mark.skipif(
     CHROMIUM is None and not os.environ.get("CI"), reason="needs Chromium (Debian: apt-get install chromium)"
@@ -107,6 +109,12 @@ def processes_of(home: Path) -> set[int]:
     return found
 
 
+def runs(url: str) -> dict[str, str]:
+    """How each run stands, by its id."""
+    found = graphql(url, "query { runsOrError { ... on Runs { results { runId status } } } }")
+    return {run["runId"]: run["status"] for run in found["runsOrError"]["results"]}
+
+
 def run_of_months(url: str, first: str, last: str) -> tuple[str, str]:
     """Launch the job on months as a person would, and wait for its end: the run's id and how it ended."""
     tags = [{"key": key, "value": value} for key, value in range_tags(first, last).items()]
@@ -115,13 +123,31 @@ def run_of_months(url: str, first: str, last: str) -> tuple[str, str]:
     launched = graphql(url, LAUNCH, parameters=parameters)["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
     run_id = launched["run"]["runId"]
-    ended = {"SUCCESS", "FAILURE", "CANCELED"}
 
     def status() -> str | None:
         word: str = graphql(url, STATUS, id=run_id)["runOrError"]["status"]
-        return word if word in ended else None
+        return word if word in ENDED else None
 
     return run_id, until(status, 90, "the run to end")
+
+
+@pytest.fixture
+def page() -> Generator[Page]:
+    """A page of a browser as large as a laptop's."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = browser.new_page(viewport={"width": 1366, "height": 768})
+        found.set_default_timeout(60_000)
+        yield found
+        browser.close()
+
+
+def shoot(page: Page, folder: Path, name: str) -> None:
+    """Keep a screenshot, in SCREENSHOTS if that is set."""
+    page.wait_for_timeout(1_000)  # what is drawn moves into its place
+    place = Path(SCREENSHOTS or folder).absolute() / f"{name}.png"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=place)
 
 
 def look(url: str, profile: Path, *how: str) -> str:
@@ -153,6 +179,18 @@ def test_a_person_sees_the_assets_in_their_groups(ui: Ui, tmp_path: Path) -> Non
 
 
 @NEEDS_BROWSER
+def test_a_person_sees_where_a_column_comes_from_and_a_mart_s_chart(ui: Ui, page: Page, tmp_path: Path) -> None:
+    page.goto(f"{ui.url}/assets/objects2d_jobs")
+    page.get_by_text("(from observations: body)").first.wait_for()
+    page.goto(f"{ui.url}/assets/duration_stats")
+    page.get_by_text("[Show Markdown]").first.click()
+    drawn = page.locator('img[src^="data:image/svg+xml"]')
+    drawn.wait_for()
+    assert drawn.evaluate("image => image.complete && image.naturalWidth") > 100
+    shoot(page, tmp_path, "the_chart_of_a_mart")
+
+
+@NEEDS_BROWSER
 def test_a_person_sees_in_red_which_month_of_three_is_bad_why_and_what_to_do(ui: Ui, tmp_path: Path) -> None:
     in_the_way = ui.home / "data" / "scratch" / "2026-02"
     in_the_way.parent.mkdir(parents=True, exist_ok=True)
@@ -170,6 +208,46 @@ def test_a_person_sees_in_red_which_month_of_three_is_bad_why_and_what_to_do(ui:
     for row in ("STEP_FAILURE", "RUN_FAILURE"):
         assert red in page.rpartition(row)[2].split("_EVENT")[0], f"{row} does not say why"
         assert row in page
+
+
+@NEEDS_BROWSER
+def test_a_person_sees_what_a_failed_check_found(ui: Ui, page: Page, tmp_path: Path) -> None:
+    """The run with the bad month is the newest one of that check."""
+    page.goto(f"{ui.url}/assets/history_duckdb?view=checks")
+    page.get_by_text("every_month_came_through").first.click()
+    page.get_by_text("[Show Markdown]").first.click()
+    page.get_by_role("cell", name="2026-02", exact=True).wait_for()
+    shoot(page, tmp_path, "a_check_with_its_rows")
+
+
+@NEEDS_BROWSER
+def test_a_person_launches_a_run_by_clicks_and_it_succeeds(ui: Ui, page: Page, tmp_path: Path) -> None:
+    before = runs(ui.url)
+    page.goto(f"{ui.url}/assets/walks")
+    page.get_by_role("button", name="Materialize…").click()
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_role("button", name="Latest").click()
+    page.get_by_role("button", name="Launch 1 run").click()
+    launched = until(lambda: set(runs(ui.url)) - set(before), 60, "a run to be launched")
+    assert len(launched) == 1
+    assert until(lambda: runs(ui.url)[next(iter(launched))] in ENDED and runs(ui.url), 90, "the run to end")
+    assert runs(ui.url)[next(iter(launched))] == "SUCCESS"
+    page.goto(f"{ui.url}/runs")
+    page.get_by_text("4 assets").first.wait_for()
+    shoot(page, tmp_path, "a_run_launched_by_clicks")
+
+
+@NEEDS_BROWSER
+def test_a_person_sees_plots_of_the_walks_and_the_numbers_of_a_month(ui: Ui, page: Page, tmp_path: Path) -> None:
+    page.goto(f"{ui.url}/assets/walks")
+    page.get_by_role("button", name="Plots").click()
+    for name in ("complete_walks", "new_jobs", "requests", "retries", "seconds"):
+        page.get_by_text(name, exact=True).last.scroll_into_view_if_needed()
+    shoot(page, tmp_path, "an_asset_with_plots")
+    page.goto(f"{ui.url}/assets/jobs?view=partitions&partition=2026-03")
+    page.get_by_text("newest_job").wait_for()
+    page.get_by_text("dagster/partition_row_count").wait_for()
+    shoot(page, tmp_path, "the_partitions_after_a_backfill")
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
