@@ -34,7 +34,7 @@ TYPED_JOBS: Final = "typed_jobs"
 ASKED_FOR: Final = "asked_for"
 """What a check may read beside tables: `job_id, type` of all typed tables; the iTwins that walks ask for."""
 
-CELL: Final = 120
+CELL: Final = 300
 """Characters of a value that are shown."""
 
 _ALL_MONTHS: Final = "all"
