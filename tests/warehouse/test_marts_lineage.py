@@ -453,6 +453,8 @@ def expected_league(jobs: Sequence[Row], references: Sequence[Row]) -> list[Row]
         teacher = max(taught, key=lambda row: (row["created_at"], row["job_id"]), default=None)
         result.append(
             {"detector_name": name, "detector_version": version}
+            | dict.fromkeys(("name", "labels", "latest_version", "latest_when_last_used", "is_still_latest"))
+            | {"jobs_on_latest": None}
             | uses_row(list(users.values()))
             | {
                 "evaluated_jobs": len({row["producer_job_id"] for row in evaluations}),

@@ -25,7 +25,7 @@ from typing import Final
 
 from warehouse.declaration import Table
 
-SHARED_STEPS: Final = ("kaplan_meier",)
+SHARED_STEPS: Final = ("kaplan_meier", "latest_versions")
 """The steps that several marts have alike."""
 
 

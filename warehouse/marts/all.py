@@ -8,6 +8,7 @@ from warehouse.contract import Contract
 from warehouse.declaration import Table
 from warehouse.marts import Mart
 from warehouse.marts.consumption import CONSUMPTION_MARTS
+from warehouse.marts.detectors import DETECTOR_MARTS
 from warehouse.marts.durations import DURATION_MARTS
 from warehouse.marts.estimation import ESTIMATION_MARTS
 from warehouse.marts.failures import FAILURE_MARTS
@@ -23,6 +24,7 @@ MARTS: Final[tuple[Mart, ...]] = (
     *LINEAGE_MARTS,
     *FORECAST_MARTS,
     *OPTION_MARTS,
+    *DETECTOR_MARTS,
     *ESTIMATION_MARTS,
 )
 

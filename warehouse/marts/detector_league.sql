@@ -1,6 +1,7 @@
 -- detector_league: How each detector does: the jobs that took it as an input, whatever their outcome. Medians are of
 --   the jobs that succeeded. Leaves out trainings as users (their input detector_name names what they make), and
---   detectors that no job used. One row per detector name and version. Key: detector_name, detector_version.
+--   detectors that no job used (see detectors_never_used). One row per detector name and version. Key: detector_name,
+--   detector_version.
 -- (From the declaration; written by: python -m tests.docs_ledger --write)
 WITH detector_inputs AS (
     SELECT
@@ -27,11 +28,17 @@ accounts AS (
         jobs.outcome,
         jobs.created_at,
         jobs.created_month,
+        latest_versions.version AS latest_then,
         CASE WHEN jobs.outcome = 'success' THEN jobs.run_seconds END AS run_seconds,
         CASE WHEN jobs.outcome = 'success' AND jobs.units_source = 'estimatedUnits' THEN jobs.units END AS estimated,
         CASE WHEN jobs.outcome = 'success' AND jobs.units_source = 'processingUnits' THEN jobs.units END AS processed
     FROM uses
     INNER JOIN jobs ON uses.job_id = jobs.job_id
+    LEFT JOIN detector_league_latest_versions AS latest_versions
+        ON
+            uses.detector_name = latest_versions.detector_name
+            AND jobs.created_at >= latest_versions.from_at
+            AND (latest_versions.until_at IS NULL OR jobs.created_at < latest_versions.until_at)
 ),
 
 totals AS (
@@ -50,7 +57,11 @@ totals AS (
         percentile_cont(0.5) WITHIN GROUP (ORDER BY processed) AS processing_units_p50,
         min(created_at) AS first_used_at,
         max(created_at) AS last_used_at,
-        count(DISTINCT created_month) AS months_in_use
+        count(DISTINCT created_month) AS months_in_use,
+        CASE
+            WHEN count(latest_then) > 0
+                THEN count(*) FILTER (WHERE coalesce(detector_version, latest_then) = latest_then)
+        END AS jobs_on_latest
     FROM accounts
     GROUP BY detector_name, detector_version
 ),
@@ -85,6 +96,12 @@ trainings AS (
 SELECT
     totals.detector_name,
     totals.detector_version,
+    coalesce(detectors.name, reality_data.name) AS name,
+    versions.labels,
+    detectors.latest_version,
+    last_latest.version AS latest_when_last_used,
+    last_latest.version = detectors.latest_version AS is_still_latest,
+    totals.jobs_on_latest,
     totals.jobs,
     totals.finished,
     totals.succeeded,
@@ -112,3 +129,14 @@ LEFT JOIN trainings
         totals.detector_name = trainings.detector_name
         AND totals.detector_version IS NOT DISTINCT FROM trainings.detector_version
         AND trainings.newest = 1
+LEFT JOIN detector_league_latest_versions AS last_latest
+    ON
+        totals.detector_name = last_latest.detector_name
+        AND totals.last_used_at >= last_latest.from_at
+        AND (last_latest.until_at IS NULL OR totals.last_used_at < last_latest.until_at)
+LEFT JOIN detectors ON totals.detector_name = detectors.detector_name
+LEFT JOIN reality_data ON totals.detector_name = reality_data.reality_data_id
+LEFT JOIN detector_versions AS versions
+    ON
+        totals.detector_name = versions.detector_name
+        AND coalesce(totals.detector_version, detectors.latest_version) = versions.version

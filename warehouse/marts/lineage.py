@@ -119,7 +119,7 @@ DETECTOR_LEAGUE: Final = Table(
     monthly=False,
     meaning="How each detector does: the jobs that took it as an input, whatever their outcome. Medians are of the "
     "jobs that succeeded. Leaves out trainings as users (their input detector_name names what they make), and "
-    "detectors that no job used.",
+    "detectors that no job used (see detectors_never_used).",
     grain="detector name and version",
     key=("detector_name", "detector_version"),
     columns=(
@@ -127,6 +127,20 @@ DETECTOR_LEAGUE: Final = Table(
             "detector_name", "VARCHAR", "The detector without its version; its reference (a GUID) where it has no name"
         ),
         Column("detector_version", "VARCHAR", "Its version; null where none is named"),
+        Column("name", "VARCHAR", "Name that people know it by; null where not known"),
+        Column("labels", "VARCHAR[]", "What it finds: of a row without a version, that of the latest one"),
+        Column("latest_version", "VARCHAR", "The detector's latest version now; null where not known"),
+        Column(
+            "latest_when_last_used", "VARCHAR", "The version created last, and ready, when its last job was created"
+        ),
+        Column("is_still_latest", "BOOLEAN", "Whether latest_when_last_used is the latest version now"),
+        Column(
+            "jobs_on_latest",
+            "BIGINT",
+            "Jobs for which this version was the latest when they were created (all that name no version, once there "
+            "was one); null where versions are not known",
+            "jobs",
+        ),
         Column("jobs", "BIGINT", "Jobs that used it", "jobs"),
         Column("finished", "BIGINT", "Those of them that ended", "jobs"),
         Column("succeeded", "BIGINT", "Those of them that succeeded", "jobs"),
@@ -157,5 +171,10 @@ LINEAGE_MARTS: Final = (
     Mart(RETRY_CHAINS, reads=("jobs", "job_references"), timely=False),
     Mart(REFERENCE_LINEAGE, reads=("jobs", "job_references"), timely=False),
     Mart(DELIVERABLE_UNITS, reads=("jobs", "reference_lineage"), timely=False),
-    Mart(DETECTOR_LEAGUE, reads=("jobs", "job_references", "reference_lineage"), timely=False),
+    Mart(
+        DETECTOR_LEAGUE,
+        reads=("jobs", "job_references", "reference_lineage", "detectors", "detector_versions", "reality_data"),
+        timely=False,
+        steps=("latest_versions",),
+    ),
 )

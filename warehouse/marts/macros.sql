@@ -92,3 +92,37 @@ CREATE OR REPLACE MACRO margin80(variance, squares_by_freedom) AS
 CREATE OR REPLACE MACRO student_t(freedom) AS
     1.95996398e0 + 2.37227124e0 / freedom + 2.82249488e0 / power(freedom, 2) + 2.55602007e0 / power(freedom, 3)
     + 1.58638924e0 / power(freedom, 4) + 0.76002846e0 / power(freedom, 5) + 0.5345936e0 / power(freedom, 6);
+
+-- The ends of Newcombe's 95 % interval of how a share changed: `hits` of n, after `hits_before` of n_before.
+CREATE OR REPLACE MACRO share_change_low(hits, n, hits_before, n_before) AS
+    hits / CAST(n AS DOUBLE) - hits_before / CAST(n_before AS DOUBLE)
+    - sqrt(
+        power(hits / CAST(n AS DOUBLE) - share_low(hits, n), 2)
+        + power(share_high(hits_before, n_before) - hits_before / CAST(n_before AS DOUBLE), 2)
+    );
+
+CREATE OR REPLACE MACRO share_change_high(hits, n, hits_before, n_before) AS
+    hits / CAST(n AS DOUBLE) - hits_before / CAST(n_before AS DOUBLE)
+    + sqrt(
+        power(share_high(hits, n) - hits / CAST(n AS DOUBLE), 2)
+        + power(hits_before / CAST(n_before AS DOUBLE) - share_low(hits_before, n_before), 2)
+    );
+
+-- The variance of the mean of n values, by their population variance; null of fewer than 5.
+CREATE OR REPLACE MACRO variance_of_mean(variance, n) AS
+    CASE WHEN n >= 5 THEN variance / (n - 1) END;
+
+-- How far from the difference of two means Welch's 95 % interval reaches; null of fewer than 5 values on either side, or where
+-- none of them differ.
+CREATE OR REPLACE MACRO welch_margin(variance, n, variance_before, n_before) AS
+    CASE
+        WHEN variance_of_mean(variance, n) + variance_of_mean(variance_before, n_before) > 1e-12
+            THEN sqrt(variance_of_mean(variance, n) + variance_of_mean(variance_before, n_before))
+                * student_t(
+                    power(variance_of_mean(variance, n) + variance_of_mean(variance_before, n_before), 2)
+                    / (
+                        power(variance_of_mean(variance, n), 2) / (n - 1)
+                        + power(variance_of_mean(variance_before, n_before), 2) / (n_before - 1)
+                    )
+                )
+    END;
