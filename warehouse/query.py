@@ -58,7 +58,8 @@ class Records:
 _Query: TypeAlias = tuple[str, Mapping[str, Any]]
 """The text of a query, and its parameters by name."""
 
-_Read: TypeAlias = Callable[[duckdb.DuckDBPyConnection], T]
+_Read: TypeAlias = "Callable[[duckdb.DuckDBPyConnection], T]"
+"""Kept as text: as an object of typing's caches it outlives DuckDB's module, which then tells of leaks at exit."""
 
 
 def rows(text: str, data: str | Path | None = None, params: Mapping[str, Any] | None = None) -> pa.Table:
