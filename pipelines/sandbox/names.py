@@ -107,7 +107,7 @@ class WorldNames(NameBook):
                 for job in jobs
                 if job.outcome == "success"
                 for output, made_id in self._world.edition.made_reality_data(job, outputs_of(job))
-                if not _is_deleted(made_id)
+                if not _is_deleted(made_id, of=165)
             ]
         return self._made[itwin_id, month]
 
@@ -275,8 +275,9 @@ def _draw(*parts: object) -> Random:
     return Random(hashlib.md5("/".join(map(str, parts)).encode(), usedforsecurity=False).digest())
 
 
-def _is_deleted(thing_id: str) -> bool:
-    return int(thing_id[:4], 16) % 33 == 0
+def _is_deleted(thing_id: str, of: int = 33) -> bool:
+    """Whether somebody deleted it, which is so of one thing in that many."""
+    return int(thing_id[:4], 16) % of == 0
 
 
 def _itwin(itwin_id: str, place: int) -> dict[str, Any]:

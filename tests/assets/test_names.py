@@ -152,6 +152,38 @@ def test_each_endpoint_is_asked_once_and_what_it_says_is_in_the_tables(tmp_path:
         assert here.rows("SELECT * FROM {name_drift}") == []
 
 
+def test_what_a_job_was_to_make_and_did_not_is_not_asked_for(tmp_path: Path) -> None:
+    made, never_made = (f"{SCAN[:-4]}{number}" for number in (7001, 7002))
+    with course(tmp_path, book()) as here:
+        jobs = [
+            {"job_id": made, "itwin_id": BRIDGE, "created_at": datetime(2026, 4, 1, tzinfo=UTC), "outcome": "success"},
+            {
+                "job_id": never_made,
+                "itwin_id": BRIDGE,
+                "created_at": datetime(2026, 4, 1, tzinfo=UTC),
+                "outcome": "failed",
+            },
+        ]
+        outputs = [
+            {
+                "job_id": one,
+                "direction": "output",
+                "api_field": "x",
+                "ordinal": 1,
+                "reference": one,
+                "kind": "reality_data",
+            }
+            for one in (made, never_made)
+        ]
+        with here.lake.exclusive("2026-04") as staging:
+            staging.write(JOBS, "2026-04", pa.Table.from_pylist(jobs, schema=JOBS.arrow_schema))
+            staging.write(JOB_REFERENCES, "2026-04", pa.Table.from_pylist(outputs, schema=JOB_REFERENCES.arrow_schema))
+            staging.commit()
+        asked = here.ask("reality_data")
+        assert f"GET /reality-management/reality-data/{made} 404" in asked
+        assert not [line for line in asked if never_made in line]
+
+
 def test_what_was_asked_for_is_left_for_a_day_and_refusals_for_a_week(tmp_path: Path) -> None:
     with course(tmp_path, book()) as here:
         here.ask()
