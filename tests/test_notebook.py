@@ -23,7 +23,9 @@ def shown(cell: str, names: dict[str, Any]) -> object:
     body = ast.parse(cell).body
     last = body.pop() if isinstance(body[-1], ast.Expr) else None
     exec(compile(ast.Module(body, []), str(NOTEBOOK), "exec"), names)
-    return eval(compile(ast.Expression(last.value), str(NOTEBOOK), "eval"), names) if isinstance(last, ast.Expr) else None
+    if not isinstance(last, ast.Expr):
+        return None
+    return eval(compile(ast.Expression(last.value), str(NOTEBOOK), "eval"), names)
 
 
 def test_the_notebook_leads_from_queries_to_three_charts(

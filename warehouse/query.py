@@ -100,8 +100,29 @@ def _answers(queries: Sequence[_Query], data: str | Path | None, read: _Read[T],
 
 
 def sql(text: str, *, data: str | Path | None = None, **params: Any) -> pd.DataFrame:
-    """Return the answer to a query as a data frame: `rows`, for pandas."""
-    return rows(text, data, params).to_pandas()
+    """Return the answer to a query as a data frame: `rows`, for pandas.
+
+    Exact numbers that pandas knows only as Python objects, such as a sum of whole numbers, come as int64 where all fit
+    in it, else as float64, as DuckDB's own data frames have them.
+    """
+    import pyarrow as pa
+
+    found = rows(text, data, params)
+    for place, field in enumerate(found.schema):
+        if pa.types.is_decimal(field.type):
+            found = found.set_column(place, field.name, _numbers_of_pandas(found.column(place)))
+    return found.to_pandas()
+
+
+def _numbers_of_pandas(exact: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    import pyarrow as pa
+
+    if exact.type.scale == 0:
+        try:
+            return exact.cast(pa.int64())
+        except pa.ArrowInvalid:  # a number of them is larger
+            pass
+    return exact.cast(pa.float64())
 
 
 def estimate(

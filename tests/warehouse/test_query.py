@@ -190,3 +190,20 @@ def test_pandas_is_imported_only_for_a_frame() -> None:
     code = "import sys, warehouse.query; print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_exact_numbers_are_numbers_in_a_data_frame(ledger: Path) -> None:
+    text = """
+        select sum(count) as whole, sum(count)::HUGEINT * 10000000000000000000 as large, 1.25 as cut,
+               (select sum(count) from counts where id = 'none') as nothing, any_value(id)
+        from counts
+    """
+    kinds = {name: str(kind) for name, kind in sql(text, data=ledger).dtypes.items()}
+    assert kinds == {
+        "whole": "int64",
+        "large": "float64",
+        "cut": "float64",
+        "nothing": "float64",  # as every column of pandas that holds no value
+        "any_value(id)": "str",
+    }
+    assert sql(text, data=ledger)[["whole", "large", "cut"]].to_numpy().tolist() == [[12, 1.2e20, 1.25]]
