@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench
 
 .DEFAULT_GOAL := help
-.PHONY: run test proofs older ui check bench soak help clean commands month flatten many steady marts names --quick --keep
+.PHONY: run test proofs older ui check pictures bench soak help clean commands month flatten many steady marts names --quick --keep
 
 run: $(READY) ## set up and run everything once against the sandbox API; prints what it made and where
 	@$(BIN)/python -m pipelines.trial
@@ -47,6 +47,9 @@ commands month flatten many steady marts names --quick --keep: # what `make benc
 
 soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server, 2,000 random histories (SOAK_HISTORIES), more worlds
 	@$(BIN)/python -m pytest -m soak -n 2 --dist worksteal -rP tests/faults tests/assets tests/warehouse
+
+pictures: $(READY) ## take the pictures of the README anew, with Chromium
+	@UI_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -m picture tests/assets/test_report_in_a_browser.py tests/pipelines/test_dagster_ui.py
 
 clean: ## remove .venv and caches, never data
 	@rm -rf $(VENV) .older .pytest_cache .ruff_cache .hypothesis

@@ -12,7 +12,7 @@ from tests import report_ledger as report
 
 @pytest.fixture(scope="session")
 def docs_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of the docs' ledger. It is shared: read it only."""
+    """The data folder of the docs' ledger. It is shared: write nothing there but a report."""
     return docs.build(tmp_path_factory.mktemp("docs"))
 
 

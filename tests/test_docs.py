@@ -17,6 +17,7 @@ import pytest
 
 from assets.flatten import flatten_month
 from pipelines import cli, estimating
+from pipelines.exits import Exit
 from pipelines.settings import DEFAULTS
 from tests.docs_ledger import BLOCK, MIN_SCORE, NOW, QUESTIONS, ROOT, TABLES, answer, main, tables
 from warehouse.contract import Field, contract
@@ -34,6 +35,15 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ASKED = list(BLOCK.finditer(QUESTIONS.read_text(encoding="utf-8")))
 HEADINGS = re.findall(r"^### (\d+)\. (.+)$", QUESTIONS.read_text(encoding="utf-8"), re.MULTILINE)
 MONTH = "2026-03"
+BESIDE = {"JOBLEDGER_UI_PORT"}
+"""What a command reads from the environment beside the settings."""
+
+
+def _queries(page: Path) -> list[str]:
+    """The queries that a page gives to the command line."""
+    return [
+        query for query in re.findall(r'jobledger sql "([^"]+)"', page.read_text(encoding="utf-8")) if query != "..."
+    ]
 
 
 def _troubles(page: str) -> list[str]:
@@ -106,6 +116,24 @@ def test_the_settings_of_the_readme_are_those_of_the_product() -> None:
         value = "" if default in ("-", "empty") else default.strip("`")
         told |= dict.fromkeys(re.findall(r"`(\w+)`", names), value)
     assert told == DEFAULTS
+
+
+def test_a_setting_that_is_named_anywhere_is_there() -> None:
+    shipped = (file for file in (ROOT / "deploy").rglob("*") if file.is_file())
+    files = [*PAGES, ROOT / ".env.example", ROOT / "Makefile", *shipped]
+    for file in files:
+        told = set(re.findall(r"\b(?:JOBLEDGER|ITWIN)_[A-Z_]*[A-Z]\b", file.read_text(encoding="utf-8")))
+        assert told <= {*DEFAULTS, *BESIDE}, file
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_product() -> None:
+    table = README.split("| exit code | meaning |\n")[1].split("\n\n")[0]
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == list(Exit)
+
+
+@pytest.mark.parametrize("text", sorted({query for page in PAGES for query in _queries(page)}))
+def test_a_query_of_the_docs_is_answered(docs_ledger: Path, text: str) -> None:
+    assert list(sql(text, data=docs_ledger).columns)
 
 
 def test_the_commands_of_the_readme_are_those_of_the_product() -> None:

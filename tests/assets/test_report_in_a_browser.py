@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -15,22 +13,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from assets.report.making import render
 from assets.unit_budget import read_unit_budget
+from tests.browser import CHROMIUM, NEEDS_BROWSER, kept
 from tests.report_ledger import SCRIPT
 from warehouse.lake import Lake
-
-CHROMIUM = shutil.which("chromium")
-SCREENSHOTS = os.environ.get("UI_SCREENSHOTS")
-"""A folder in which screenshots are kept; without it they lie where pytest keeps the files of a test."""
 
 CHARTS = 17
 VIEWS = [(width, scheme) for width in (1400, 390) for scheme in ("light", "dark")]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None and not os.environ.get("CI"), reason="needs Chromium (Debian: apt-get install chromium)"
-    ),
-]
+pytestmark = [pytest.mark.browser, NEEDS_BROWSER]
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +49,6 @@ def opened(browser: Browser, report: Path, **how: Any) -> tuple[Page, list[str]]
     return page, wrong
 
 
-def kept(name: str, folder: Path) -> Path:
-    place = Path(SCREENSHOTS or folder).absolute() / name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return place
-
-
 @pytest.mark.parametrize(("width", "scheme"), VIEWS)
 def test_it_is_drawn_without_an_error_or_a_request_and_everybody_can_read_it(
     browser: Browser, report: Path, tmp_path: Path, width: int, scheme: Any
@@ -79,6 +63,17 @@ def test_it_is_drawn_without_an_error_or_a_request_and_everybody_can_read_it(
         found = Axe().run(page, context={"exclude": [[".static"], [".live"]]}).response["violations"]  # they have words
         assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
     page.screenshot(path=kept(f"report-{width}-{scheme}.png", tmp_path), full_page=True)
+    assert wrong == []
+    page.context.close()
+
+
+@pytest.mark.picture
+def test_the_picture_of_the_readme_is_how_it_begins(browser: Browser, docs_ledger: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    report.write_text(render(Lake(docs_ledger), read_unit_budget("1150"))[0], encoding="utf-8")
+    page, wrong = opened(browser, report, viewport={"width": 1200, "height": 1400}, color_scheme="light")
+    page.wait_for_selector("html.is-drawn")
+    page.screenshot(path=kept("report.png", tmp_path))
     assert wrong == []
     page.context.close()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +18,7 @@ import requests
 from playwright.sync_api import Page, sync_playwright
 
 from pipelines.sync import range_tags
+from tests.browser import CHROMIUM, NEEDS_BROWSER, kept
 from tests.pipelines.ledger_of_sandbox import ROOT, environment, running, small_world
 
 LAUNCH = """
@@ -33,13 +32,6 @@ mutation Launch($parameters: ExecutionParams!) {
 """
 STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
-CHROMIUM = shutil.which("chromium")
-NEEDS_BROWSER = pytest.mark.skipif(
-    CHROMIUM is None and not os.environ.get("CI"), reason="needs Chromium (Debian: apt-get install chromium)"
-)
-SCREENSHOTS = os.environ.get("UI_SCREENSHOTS")
-"""A folder in which screenshots are kept; without it they lie where pytest keeps the files of a test."""
-
 LAPTOP = "1366,768"
 
 
@@ -143,11 +135,9 @@ def page() -> Generator[Page]:
 
 
 def shoot(page: Page, folder: Path, name: str) -> None:
-    """Keep a screenshot, in SCREENSHOTS if that is set."""
+    """Keep a screenshot."""
     page.wait_for_timeout(1_000)  # what is drawn moves into its place
-    place = Path(SCREENSHOTS or folder).absolute() / f"{name}.png"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=place)
+    page.screenshot(path=kept(f"{name}.png", folder))
 
 
 def look(url: str, profile: Path, *how: str) -> str:
@@ -172,10 +162,13 @@ def test_a_run_launched_over_graphql_succeeds_and_lands_its_months(ui: Ui) -> No
 
 
 @NEEDS_BROWSER
-def test_a_person_sees_the_assets_in_their_groups(ui: Ui, tmp_path: Path) -> None:
-    page = look(f"{ui.url}/asset-groups", tmp_path, "--dump-dom")
-    for group in ("raw", "core", "specifications", "quality", "marts", "published"):
-        assert group in page
+@pytest.mark.picture
+def test_a_person_sees_the_assets_in_their_groups(ui: Ui, page: Page, tmp_path: Path) -> None:
+    page.goto(f"{ui.url}/asset-groups")
+    for group in ("raw", "core", "specifications", "quality", "names", "marts", "published"):
+        page.get_by_text(group, exact=True).locator("visible=true").nth(1).wait_for()  # in the list and in the graph
+    page.get_by_text("Hide navigation").click()
+    shoot(page, tmp_path, "assets")
 
 
 @NEEDS_BROWSER
@@ -198,8 +191,7 @@ def test_a_person_sees_in_red_which_month_of_three_is_bad_why_and_what_to_do(ui:
     run_id, ended = run_of_months(ui.url, "2026-01", "2026-03")
     in_the_way.unlink()
     assert ended == "FAILURE"
-    shot = Path(SCREENSHOTS or tmp_path).absolute() / "one_bad_month_of_three.png"
-    shot.parent.mkdir(parents=True, exist_ok=True)
+    shot = kept("one_bad_month_of_three.png", tmp_path)
     look(f"{ui.url}/runs/{run_id}", tmp_path / "profile", f"--screenshot={shot}")
     assert shot.stat().st_size > 50_000  # an empty page takes less
     page = unescape(look(f"{ui.url}/runs/{run_id}", tmp_path / "profile", "--dump-dom"))
