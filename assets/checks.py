@@ -175,7 +175,8 @@ AGREEMENT: Final = Check(
 EVERY_MONTH_CAME_THROUGH: Final = Check(
     "every_month_came_through",
     "history_duckdb",
-    "No month of the run failed, nor the names. What did is named with its reason; the rest is whole in every table.",
+    "No month of the run failed, nor the names or the push. What did is named with its reason; the rest is whole in "
+    "every table.",
     "error",
 )
 """The check that fails a run last."""

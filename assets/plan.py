@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 from warehouse.locks import WAIT_SECONDS
@@ -56,3 +57,11 @@ class Plan:
     def scopes(self) -> tuple[str | None, ...]:
         """What to walk: iTwins, or None for the caller's own jobs."""
         return self.itwin_ids if self.itwin_ids or self.every_itwin else (None,)
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """Where a run pushes what it published, and how long snapshots stay there."""
+
+    url: str
+    keep: timedelta

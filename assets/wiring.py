@@ -1,9 +1,9 @@
 """The assets as Dagster sees them: thin wiring over the functions of this floor.
 
 `walk_the_api` asks, `flatten` makes the core, `marts` answers, `publish` opens the door for SQL, `write_report` writes
-the page that people read. A last one, `report_failed_months`, fails where a month or the names failed, when all else is
-done. A step makes several tables: an event per table is what the UI needs, a step per table is what it does not. Asset
-keys are table names.
+the page that people read, and `push`, where that is set, publishes it all in object storage. A last one,
+`report_failed_months`, fails where a month, the names or the push failed, when all else is done. A step makes several
+tables: an event per table is what the UI needs, a step per table is what it does not. Asset keys are table names.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ from assets.marts import make_marts, mart_digest
 from assets.name_tables import code_digest as code_digest_of_names
 from assets.name_tables import make_name_tables
 from assets.names import ask_for_names, forget_users
-from assets.plan import Plan
+from assets.plan import Plan, PushPlan
 from assets.preview import chart, preview
 from assets.report.making import REPORT, make_report, report_code
 from assets.sync import Synced, sync_months
@@ -63,6 +63,7 @@ from warehouse.lake import CLOCK_TICK_SECONDS, MARTS_LOCK, Lake
 from warehouse.marts import Mart
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.name_tables import NAME_TABLES
+from warehouse.snapshots.push import Pushed, push
 from warehouse.sql import statements
 from warehouse.tables import (
     JOB_REFERENCES,
@@ -78,6 +79,9 @@ from warehouse.tables import (
 
 PUBLISHED = "history_duckdb"
 """Key of the asset that stands for the file `history.duckdb`."""
+
+PUSHED = "pushed"
+"""Key of the asset that stands for the newest snapshot in object storage."""
 
 DATA_DICTIONARY = "data_dictionary"
 
@@ -153,6 +157,9 @@ class LedgerResource(dg.ConfigurableResource[Any], ABC):
     @abstractmethod
     def runs_report(self) -> bool: ...
 
+    @abstractmethod
+    def push_plan(self) -> PushPlan: ...
+
 
 class NamesConfig(dg.Config):
     """Whether names are asked for."""
@@ -174,8 +181,8 @@ class WalkConfig(dg.Config):
     )
 
 
-def build_assets(start_month: str, known: Contract | None = None) -> list[dg.AssetsDefinition]:
-    """All assets, with monthly partitions from `start_month` ('YYYY-MM') to the present month."""
+def build_assets(start_month: str, known: Contract | None = None, *, pushed: bool = False) -> list[dg.AssetsDefinition]:
+    """All assets, with monthly partitions from `start_month` ('YYYY-MM') to the present month; `pushed` too, or not."""
     known = known or contract()
     months = dg.MonthlyPartitionsDefinition(start_date=start_month, fmt="%Y-%m", timezone="UTC", end_offset=1)
     return [
@@ -186,13 +193,15 @@ def build_assets(start_month: str, known: Contract | None = None) -> list[dg.Ass
         _mart_assets(known),
         _published_asset(known),
         _report_asset(known),
+        *([_pushed_asset(known)] if pushed else []),
     ]
 
 
-def build_last_check() -> dg.AssetChecksDefinition:
-    """The last step of a run: it fails, and says why, where a month or the names failed in a step before it."""
+def build_last_check(*, pushed: bool = False) -> dg.AssetChecksDefinition:
+    """The last step of a run: it fails, and says why, where a month, the names or the push failed before it."""
+    spec = check_spec(EVERY_MONTH_CAME_THROUGH, [PUSHED] if pushed else [])
 
-    @dg.multi_asset_check(name=LAST_STEP, specs=[check_spec(EVERY_MONTH_CAME_THROUGH)])
+    @dg.multi_asset_check(name=LAST_STEP, specs=[spec])
     @fails_in_words
     def last_check(context: dg.AssetCheckExecutionContext, ledger: LedgerResource) -> Iterator[dg.AssetCheckResult]:
         """Fails with the months of this run that failed, their reasons and what to do."""
@@ -458,9 +467,15 @@ def _make_names(ledger: LedgerResource, lake: Lake, plan: Plan, run_id: str, *, 
         make_name_tables(lake)
 
 
-def name_keys() -> list[str]:
+def published_keys(pushed: bool) -> list[str]:
+    """The keys of what shows the tables to others."""
+    return [PUBLISHED, PUSHED] if pushed else [PUBLISHED]
+
+
+def name_keys(pushed: bool) -> list[str]:
     """The keys of the tables of names, and of what is made from them without a month."""
-    return [*(table.name for table in NAME_TABLES), DATA_DICTIONARY, *(mart.name for mart in MARTS), PUBLISHED]
+    marts = (mart.name for mart in MARTS)
+    return [*(table.name for table in NAME_TABLES), DATA_DICTIONARY, *marts, *published_keys(pushed)]
 
 
 def _mart_assets(known: Contract) -> dg.AssetsDefinition:
@@ -561,10 +576,59 @@ def _report_asset(known: Contract) -> dg.AssetsDefinition:
     return report
 
 
-def check_spec(check: Check) -> dg.AssetCheckSpec:
-    """A check as Dagster shows it."""
-    blocking = check.weight == "blocking"
-    return dg.AssetCheckSpec(name=check.name, asset=check.table, description=check.meaning, blocking=blocking)
+def _pushed_asset(known: Contract) -> dg.AssetsDefinition:
+    tables = all_tables(known)
+    spec = dg.AssetSpec(
+        key=PUSHED,
+        deps=[PUBLISHED],
+        group_name="published",
+        description="The newest snapshot in object storage: all tables as one whole publish, and those that are kept.",
+        kinds={"parquet"},
+        owners=OWNERS,
+    )
+
+    @dg.multi_asset(name="push", specs=[spec])
+    @fails_in_words
+    def pushed(context: dg.AssetExecutionContext, ledger: LedgerResource) -> Iterator[dg.MaterializeResult[Any]]:
+        """Push what was published; a failure costs no more, and the last step of the run reports it."""
+        plan, lake = ledger.push_plan(), ledger.lake()
+        failure: Exception | None = None
+        try:
+            done = push(lake, tables, plan.url, contract=known.digest, keep=plan.keep, on_wait=context.log.info)
+            shown = _pushed_metadata(done)
+            if done.left:
+                context.log.warning(f"Pushed, but nothing could be removed there: {done.left}")
+        except Exception as error:  # noqa: BLE001 - the ledger itself is whole; the last step of the run reports it
+            failure, shown = error, {"failed": explain(error)}
+            context.log.error(f"Push: FAILED: {shown['failed']}")
+        note(lake, ALL_MONTHS, "push", context.run.run_id, failure)
+        # Without a result, Dagster would skip the last step too, which is the one that fails the run.
+        yield dg.MaterializeResult(asset_key=PUSHED, metadata={"dagster/uri": plan.url, **shown})
+
+    return pushed
+
+
+def _pushed_metadata(done: Pushed) -> dict[str, Any]:
+    """What a push did, as the UI shows it."""
+    return {
+        "snapshot": done.newest.path,
+        "is_new": done.is_new,
+        "new_files": done.new_files,
+        "new_bytes": done.new_bytes,
+        "snapshots": done.snapshots,
+        "removed": done.removed,
+    }
+
+
+def check_spec(check: Check, after: Sequence[str] = ()) -> dg.AssetCheckSpec:
+    """A check as Dagster shows it; it waits for the assets of `after` too."""
+    return dg.AssetCheckSpec(
+        name=check.name,
+        asset=check.table,
+        description=check.meaning,
+        blocking=check.weight == "blocking",
+        additional_deps=list(after),
+    )
 
 
 def _check_results(verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]:

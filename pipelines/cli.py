@@ -253,6 +253,46 @@ def export(file: Path) -> None:
     answering.export(read_settings(), file)
 
 
+@main.command(epilog=_examples("jobledger push s3://bucket/ledger", "jobledger push file:///mnt/backup/ledger"))
+@click.argument("url", required=False)
+@_exits
+def push(url: str | None) -> None:
+    """Publish the ledger as a snapshot in object storage: s3://, gs://, az:// or file://. Only what is new travels.
+
+    Without URL: JOBLEDGER_PUSH_URL. Credentials come from the cloud's usual variables, such as AWS_ACCESS_KEY_ID.
+    """
+    from pipelines import pushing
+
+    pushing.push_lake(read_settings(), url)
+
+
+@main.command(
+    epilog=_examples(
+        "jobledger pull s3://bucket/ledger                      the newest snapshot, into JOBLEDGER_DATA",
+        "jobledger pull s3://bucket/ledger --at 2026-10-31      as it was at the end of that day",
+    )
+)
+@click.argument("url", required=False)
+@click.option("--at", metavar="TIME", help="The newest snapshot not later than that; UTC, a day alone is its end.")
+@_exits
+def pull(url: str | None, at: str | None) -> None:
+    """Make a ledger of a snapshot in JOBLEDGER_DATA, which must be empty. Without URL: JOBLEDGER_PUSH_URL."""
+    from pipelines import pushing
+
+    pushing.pull_ledger(read_settings(), url, at)
+
+
+@main.command(epilog=_examples("jobledger history s3://bucket/ledger"))
+@click.argument("url", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@_exits
+def history(url: str | None, as_json: bool) -> None:
+    """List the snapshots that are kept in object storage, oldest first. Without URL: JOBLEDGER_PUSH_URL."""
+    from pipelines import pushing
+
+    pushing.show_history(read_settings(), url, as_json=as_json)
+
+
 @main.command(epilog=_examples("jobledger sandbox", "jobledger sandbox --port 0 --faults p=0.2,seed=7,kinds=429+cut"))
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--edition", default="2025-08", show_default=True, help="Edition of the API's schema to speak.")

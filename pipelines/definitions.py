@@ -9,7 +9,7 @@ from pipelines.alerting import alerts_sensor
 from pipelines.pruning import pruning_job, pruning_schedule
 from pipelines.resources import SettingsResource
 from pipelines.schedules import build_schedules, names_schedule
-from pipelines.settings import start_month
+from pipelines.settings import pushes, start_month
 from pipelines.step_log import sentences
 from warehouse.contract import Contract
 
@@ -18,9 +18,13 @@ NAMES_JOB = "names"
 
 
 def build_defs(
-    ledger: LedgerResource | None = None, start: str | None = None, known: Contract | None = None
+    ledger: LedgerResource | None = None,
+    start: str | None = None,
+    known: Contract | None = None,
+    pushed: bool | None = None,
 ) -> dg.Definitions:
-    """The definitions; tests bring a ledger of their own instead of patching one."""
+    """The definitions, with `pushed` or without; tests bring a ledger of their own instead of patching one."""
+    with_push = pushes() if pushed is None else pushed
     job = dg.define_asset_job(
         JOB_NAME,
         selection=dg.AssetSelection.all(),
@@ -28,12 +32,12 @@ def build_defs(
     )
     names_job = dg.define_asset_job(
         NAMES_JOB,
-        selection=dg.AssetSelection.assets(*name_keys()),
+        selection=dg.AssetSelection.assets(*name_keys(with_push)),
         description="Asks for the names that are due, makes their tables and the marts, and opens the door for SQL.",
     )
     return dg.Definitions(
-        assets=build_assets(start or start_month(), known),
-        asset_checks=[build_last_check()],
+        assets=build_assets(start or start_month(), known, pushed=with_push),
+        asset_checks=[build_last_check(pushed=with_push)],
         jobs=[job, names_job, pruning_job],
         schedules=[*build_schedules(job), names_schedule(names_job), pruning_schedule()],
         sensors=[alerts_sensor()],

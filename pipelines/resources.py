@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import dagster as dg
 
 from assets.api.protocol import Api
-from assets.plan import Plan
+from assets.plan import Plan, PushPlan
 from assets.unit_budget import UnitBudget
 from assets.wiring import LedgerResource
 from pipelines.home import hold
@@ -52,3 +53,7 @@ class SettingsResource(LedgerResource):
 
     def runs_report(self) -> bool:
         return self.settings().runs_report
+
+    def push_plan(self) -> PushPlan:
+        settings = self.settings()
+        return PushPlan(settings.push_url, timedelta(days=settings.push_keep_days))

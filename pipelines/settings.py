@@ -30,6 +30,7 @@ from warehouse.lake import Lake
 from warehouse.months import month_of, window
 from warehouse.name_tables import KINDS
 from warehouse.paths import plain, sqlite_folder
+from warehouse.snapshots.store import plain_url
 
 if TYPE_CHECKING:
     from assets.api.client import Client
@@ -119,6 +120,10 @@ def _data_folder(text: str) -> Path:
     return folder
 
 
+def _push_url(text: str) -> str:
+    return plain_url(text) if text else ""
+
+
 def _memory(text: str) -> str:
     if text and not re.fullmatch(r"(?i)0*[1-9][0-9]*(\.[0-9]+)? *([KMGT]i?B)", text):
         raise WrongUsage(f"{text!r} is no size; write a number and a unit, for example 2GB.")
@@ -148,6 +153,8 @@ def _dagster_home(text: str) -> str:
     return str(sqlite_folder(Path(text)))
 
 
+PUSH_URL: Final = "JOBLEDGER_PUSH_URL"
+
 SETTINGS: Final = (
     Setting("ITWIN_API_URL", "https://api.bentley.com", _address),
     Setting("ITWIN_TOKEN_URL", "https://ims.bentley.com/connect/token", _address),
@@ -168,6 +175,8 @@ SETTINGS: Final = (
     Setting("JOBLEDGER_NAMES_EVERY_HOURS", "24", _positive),
     Setting(ALERT_URLS, "", read_addresses),
     Setting("JOBLEDGER_KEEP_RUNS_DAYS", "90", _days),
+    Setting(PUSH_URL, "", _push_url),
+    Setting("JOBLEDGER_PUSH_KEEP_DAYS", "30", _days),
     Setting(MEMORY_SETTING, "", _memory),
     Setting(SHARED_SETTING, "0", _one_of("0", "1")),
 )
@@ -185,6 +194,9 @@ DEFAULTS: Final = {setting.name: setting.default for setting in SETTINGS}
 
 FOR_LOWER_FLOORS: Final = (MEMORY_SETTING, SHARED_SETTING)
 """What lower floors read from the environment, so that a line in `.env` holds for them too."""
+
+OF_CLOUDS: Final = ("AWS_", "AZURE_", "GOOGLE_")
+"""How the variables begin that obstore reads credentials from: their lines in `.env` hold for it too."""
 
 SECRETS: Final = ("ITWIN_CLIENT_SECRET", "ITWIN_ACCESS_TOKEN", ALERT_URLS)
 
@@ -217,6 +229,8 @@ class Settings:
     names_every_hours: float
     alert_addresses: tuple[Address, ...] = field(repr=False)
     keep_runs_days: int
+    push_url: str
+    push_keep_days: int
 
     @property
     def every_itwin(self) -> bool:
@@ -273,6 +287,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         raise WrongUsage("\n".join(faults))
     if environ is None:
         os.environ.update({name: texts[name] for name in FOR_LOWER_FLOORS if texts[name]})
+        os.environ.update({name: text for name, text in given.items() if text and name.startswith(OF_CLOUDS)})
         keep_private()
     return _settings({setting.name: setting.read(texts[setting.name]) for setting in SETTINGS})
 
@@ -285,6 +300,11 @@ def start_month(environ: Mapping[str, str] | None = None) -> str:
     if faults:
         raise WrongUsage(faults[0])
     return text
+
+
+def pushes(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether runs push, by the environment alone, for definitions that may open no file."""
+    return bool((os.environ if environ is None else environ).get(PUSH_URL))
 
 
 def prepare_data(settings: Settings) -> None:
@@ -348,6 +368,8 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         names_every_hours=values["JOBLEDGER_NAMES_EVERY_HOURS"],
         alert_addresses=values[ALERT_URLS],
         keep_runs_days=values["JOBLEDGER_KEEP_RUNS_DAYS"],
+        push_url=values[PUSH_URL],
+        push_keep_days=values["JOBLEDGER_PUSH_KEEP_DAYS"],
     )
 
 

@@ -175,20 +175,20 @@ def run_months(
     """
     from pipelines.definitions import JOB_NAME, build_defs
 
-    job = build_defs(start=settings.start).resolve_job_def(JOB_NAME)
+    job = build_defs(start=settings.start, pushed=bool(settings.push_url)).resolve_job_def(JOB_NAME)
     ran = Ran()
     for first, last in stretches(months):
         if ran.token_refused:
             ran.add(_unasked(Lake(settings.data), months_between(first, last), ran.failed))
         else:
-            _run_stretch(job, instance, Lake(settings.data), (first, last), ran, walk=walk, accept_gone=accept_gone)
+            _run_stretch(job, instance, settings, (first, last), ran, walk=walk, accept_gone=accept_gone)
     return ran
 
 
 def _run_stretch(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
-    lake: Lake,
+    settings: Settings,
     stretch: tuple[str, str],
     ran: Ran,
     *,
@@ -206,7 +206,7 @@ def _run_stretch(
             run_id=run_id,
             tags=range_tags(*stretch),
             run_config=_run_config(walk, accept_gone),
-            asset_selection=None if walk else _downstream_keys(),
+            asset_selection=None if walk else _downstream_keys(settings),
         )
     except dg.DagsterExecutionInterruptedError:
         raise Interrupted("Interrupted. What had landed is kept; run again to go on.") from None
@@ -216,17 +216,17 @@ def _run_stretch(
             ran.add(error.failed)
         else:
             ran.errors.append(error)
-            ran.add(failed_months(lake, [run_id]))
+            ran.add(failed_months(Lake(settings.data), [run_id]))
 
 
-def _downstream_keys() -> list[dg.AssetKey]:
+def _downstream_keys(settings: Settings) -> list[dg.AssetKey]:
     """The assets that are made without asking the API."""
     import dagster as dg
 
-    from assets.wiring import PUBLISHED
+    from assets.wiring import published_keys
 
     raw = {table.name for table in (*RAW_TABLES, REJECTED_RECORDS)}
-    keys = [*(table.name for table in all_tables(contract())), PUBLISHED]
+    keys = [*(table.name for table in all_tables(contract())), *published_keys(bool(settings.push_url))]
     return [dg.AssetKey(key) for key in keys if key not in raw]
 
 

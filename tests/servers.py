@@ -131,6 +131,8 @@ def _handler(respond: Responder, seen: list[Request]) -> type[BaseHTTPRequestHan
 
         do_GET = answer
         do_POST = answer
+        do_PUT = answer
+        do_HEAD = answer
         do_CONNECT = answer
 
     return Handler

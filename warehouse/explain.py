@@ -18,7 +18,7 @@ LONGEST_TEXT: Final = 400
 """Characters of a library's own words that are shown."""
 
 REDACTED: Final = "[redacted]"
-SECRET_NAME: Final = re.compile(r"(SECRET|TOKEN|PASSWORD|ALERT_URLS)$")
+SECRET_NAME: Final = re.compile(r"(SECRET|TOKEN|PASSWORD|ALERT_URLS|_KEY|CONNECTION_STRING)$")
 SECRET_TEXT: Final = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=[Bb]earer )[^\s'\"]+")
 """The user of an address, and a token behind its usual word."""
 

@@ -1,6 +1,6 @@
 """The months that failed in their last run, each with its reason: what heals with the next run, until then on record.
 
-The names, which have no months, are a step of all of them.
+The names and the push, which have no months, are steps of all of them.
 
 A file per month and step in `failed_months/` of the data folder. A step records a month that fails and clears one that
 comes through, so what is there is what is wrong now, whoever runs.
@@ -8,7 +8,7 @@ comes through, so what is there is what is wrong now, whoever runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -20,11 +20,11 @@ from warehouse.lake import Lake
 
 FOLDER: Final = "failed_months"
 
-Step = Literal["walk", "flatten", "names"]
-"""What failed: asking the API and landing, rebuilding the tables from what landed, or the names of all months."""
+Step = Literal["walk", "flatten", "names", "push"]
+"""What failed: asking the API and landing, rebuilding the tables from what landed, the names, or the push of it all."""
 
 ALL_MONTHS: Final = "all"
-"""What stands in place of a month where the names failed."""
+"""What stands in place of a month where the names or the push failed."""
 
 
 class FailedMonth(msgspec.Struct, frozen=True):
@@ -46,11 +46,11 @@ class FailedMonth(msgspec.Struct, frozen=True):
 
 
 class MonthsFailed(JobledgerError):
-    """Some months of a run failed, or its names; the others are whole in every table."""
+    """Some months of a run failed, its names or its push; the others are whole in every table."""
 
     def __init__(self, failed: Sequence[FailedMonth]) -> None:
         self.failed = list(failed)
-        super().__init__("\n".join([_summary({row.month for row in self.failed} - {ALL_MONTHS}), *_lines(failed)]))
+        super().__init__("\n".join([_summary(failed), *_lines(failed)]))
 
     @property
     def token_refused(self) -> bool:
@@ -81,9 +81,10 @@ def _place(lake: Lake, month: str, step: Step) -> Path:
     return lake.data / FOLDER / f"{month}.{step}.json"
 
 
-def _summary(months: Set[str]) -> str:
+def _summary(failed: Sequence[FailedMonth]) -> str:
+    months = {row.month for row in failed} - {ALL_MONTHS}
     if not months:
-        return "The names failed; all months are done."
+        return f"The {' and the '.join(sorted({row.step for row in failed}))} failed; all months are done."
     return f"{len(months)} {'month' if len(months) == 1 else 'months'} failed; all other months are done."
 
 
@@ -91,5 +92,5 @@ def _lines(failed: Sequence[FailedMonth]) -> list[str]:
     """A line for each reason, with the months that share it."""
     months: dict[str, list[str]] = {}
     for row in failed:
-        months.setdefault(row.reason, []).append("names" if row.step == "names" else row.month)
+        months.setdefault(row.reason, []).append(row.step if row.month == ALL_MONTHS else row.month)
     return [f"{', '.join(dict.fromkeys(sorted(found)))}: {reason}" for reason, found in months.items()]

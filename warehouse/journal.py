@@ -59,6 +59,11 @@ def roll_forward(data: Path, lock: str) -> None:
         place.unlink()
 
 
+def under_way(data: Path) -> list[str]:
+    """Return the locks whose commits are not carried out yet: under way, or left by a process that died."""
+    return [place.stem for place in (data / "journal").glob("*.json")]
+
+
 def unreadable_journals(data: Path) -> list[str]:
     """Return a sentence for each journal that nobody can carry out; nothing is changed."""
     problems: list[str] = []

@@ -72,8 +72,7 @@ class Lake:
         """The place of a table's file; monthly tables need the month ('YYYY-MM'), the others none."""
         if table.monthly is (month is None):
             raise ValueError(f"{table.name} is {'monthly' if table.monthly else 'not monthly'}, and month is {month!r}")
-        folder = self.root / table.name
-        return (folder / f"created_month={month}" if month else folder) / f"{table.name}.parquet"
+        return self.root / place_of(table.name, month)
 
     def months(self, table: Table) -> list[str]:
         """The months of which a monthly table has a file, in order."""
@@ -247,6 +246,12 @@ class Staging:
         if self._folder is not None:
             shutil.rmtree(self._folder)
             self._folder = None
+
+
+def place_of(name: str, month: str | None) -> Path:
+    """Return where a table's file lies below the lake's root, by the table's name; no month where it has none."""
+    folder = Path(name)
+    return (folder / f"created_month={month}" if month else folder) / f"{name}.parquet"
 
 
 def copy_to(
