@@ -35,8 +35,6 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ASKED = list(BLOCK.finditer(QUESTIONS.read_text(encoding="utf-8")))
 HEADINGS = re.findall(r"^### (\d+)\. (.+)$", QUESTIONS.read_text(encoding="utf-8"), re.MULTILINE)
 MONTH = "2026-03"
-BESIDE = {"JOBLEDGER_UI_PORT"}
-"""What a command reads from the environment beside the settings."""
 
 
 def _queries(page: Path) -> list[str]:
@@ -123,7 +121,7 @@ def test_a_setting_that_is_named_anywhere_is_there() -> None:
     files = [*PAGES, ROOT / ".env.example", ROOT / "Makefile", *shipped]
     for file in files:
         told = set(re.findall(r"\b(?:JOBLEDGER|ITWIN)_[A-Z_]*[A-Z]\b", file.read_text(encoding="utf-8")))
-        assert told <= {*DEFAULTS, *BESIDE}, file
+        assert told <= DEFAULTS.keys(), file
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_the_product() -> None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 from playwright.sync_api import Page, sync_playwright
 
 from pipelines.sync import range_tags
 from tests.browser import CHROMIUM, NEEDS_BROWSER, kept
-from tests.pipelines.ledger_of_sandbox import ROOT, environment, running, small_world
+from tests.pipelines.ledger_of_sandbox import environment, running, small_world
+from tests.pipelines.ui_server import Ui, graphql, serving_ui, until
 
 LAUNCH = """
 mutation Launch($parameters: ExecutionParams!) {
@@ -35,60 +30,12 @@ ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 LAPTOP = "1366,768"
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-def until(question: Any, seconds: float, what: str) -> Any:
-    """Asks again and again; fails with what it waited for."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if answer := question():
-            return answer
-        time.sleep(0.3)
-    raise AssertionError(f"waited {seconds} s for {what}")
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/server_info", timeout=2).ok
-    except requests.ConnectionError:
-        return False
-
-
-def graphql(url: str, query: str, **variables: Any) -> Any:
-    answer = requests.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=30)
-    return answer.json()["data"]
-
-
-@dataclass(frozen=True)
-class Ui:
-    """The UI as `make ui` starts it, on a ledger of its own."""
-
-    url: str
-    home: Path
-    process: subprocess.Popen[bytes]
-
-
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Generator[Ui]:
     home = tmp_path_factory.mktemp("ui")
     world = small_world()
-    with running(world) as (sandbox, _), (home / "log.txt").open("w") as log:
-        port = free_port()
-        env = environment(sandbox, world, home / "data", JOBLEDGER_UI_PORT=str(port))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.ui"], cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            until(lambda: answers(f"http://127.0.0.1:{port}"), 240, "the web server")
-            yield Ui(f"http://127.0.0.1:{port}", home, process)
-        finally:
-            process.terminate()
-            process.wait(60)
+    with running(world) as (sandbox, _), serving_ui(environment(sandbox, world, home / "data"), home) as found:
+        yield found
 
 
 def processes_of(home: Path) -> set[int]:
