@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from assets.flatten import flatten_month
@@ -13,26 +12,14 @@ from assets.marts import make_marts
 from assets.name_tables import LOCK as NAMES_LOCK
 from assets.name_tables import make_name_tables
 from assets.plan import quiet
+from warehouse.compare import Difference, compare
 from warehouse.contract import Contract
 from warehouse.declaration import Table
-from warehouse.engine import connection, run
 from warehouse.files import make_folder
 from warehouse.lake import MARTS_LOCK, Lake
 from warehouse.marts import Mart
 from warehouse.name_tables import MADE_NAME_TABLES
-from warehouse.sql import statement
 from warehouse.tables import OBSERVATIONS, flattened_tables
-
-
-@dataclass
-class Difference:
-    """What a table has now against before: rows by its key that came, went, or are there with other values."""
-
-    table: str
-    rows: int = 0
-    added: int = 0
-    removed: int = 0
-    changed: int = 0
 
 
 def replay(
@@ -54,7 +41,7 @@ def replay(
         with lake.exclusive(month, on_wait=tell), _kept(lake, flattened_tables(known), month) as before:
             flatten_month(lake, month, known, force=True)
             for table in flattened_tables(known):
-                _compare(differences[table.name], table, before.source(table, month), lake.source(table, month))
+                compare(differences[table.name], table, before.source(table, month), lake.source(table, month))
         tell(f"{month} replayed")
         done(month)
     with lake.exclusive(NAMES_LOCK, on_wait=tell), _kept(lake, MADE_NAME_TABLES, None) as before:
@@ -77,7 +64,7 @@ def _compared(tables: Sequence[Table], before: Lake, after: Lake) -> dict[str, D
     """By table, what it has now against before."""
     differences = {table.name: Difference(table.name) for table in tables}
     for table in tables:
-        _compare(differences[table.name], table, before.source(table), after.source(table))
+        compare(differences[table.name], table, before.source(table), after.source(table))
     return differences
 
 
@@ -97,27 +84,3 @@ def _files(lake: Lake, table: Table, month: str | None) -> list[Path]:
     """The files of a table that are there: that of a month, or all."""
     files = lake.files(table)
     return [file for file in files if file == lake.path(table, month)] if month else files
-
-
-def _compare(difference: Difference, table: Table, before: str, after: str) -> None:
-    with connection() as con:
-        parts = {
-            "$key": ", ".join(table.key),
-            "$columns": ", ".join(_comparable(table)),
-            "$before": before,
-            "$after": after,
-            "$same_key": " AND ".join(f"o.{name} IS NOT DISTINCT FROM n.{name}" for name in table.key),
-        }
-        text = statement("replay/compare")
-        for placeholder, part in parts.items():
-            text = text.replace(placeholder, part)
-        rows, added, removed, changed = run(con, text)[0]
-    difference.rows += rows
-    difference.added += added
-    difference.removed += removed
-    difference.changed += changed
-
-
-def _comparable(table: Table) -> list[str]:
-    """The columns as they are compared: of a double to 3 places, for its last bits depend on the order of adding."""
-    return [f"round({column.name}, 3)" if column.type == "DOUBLE" else column.name for column in table.columns]

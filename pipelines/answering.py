@@ -16,6 +16,7 @@ from pipelines.settings import Settings
 from warehouse import query
 from warehouse.catalog import door, is_duckdb, publish
 from warehouse.catalog import export as export_file
+from warehouse.compare import Difference
 from warehouse.contract import contract
 from warehouse.dictionary import write_dictionary
 from warehouse.engine import connection, run
@@ -145,7 +146,7 @@ def _records(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> query.Rec
 
 def replay_and_tell(settings: Settings) -> None:
     """Makes every table anew from the raw ones, opens the door for SQL, and prints what changed in each."""
-    from assets.replay import Difference, replay, replay_steps
+    from assets.replay import replay, replay_steps
     from pipelines.progress import stepping
 
     lake, known = Lake(settings.data), contract()

@@ -293,6 +293,27 @@ def history(url: str | None, as_json: bool) -> None:
     pushing.show_history(read_settings(), url, as_json=as_json)
 
 
+@main.command(
+    epilog=_examples(
+        "jobledger diff s3://bucket/ledger@2026-10-31 s3://bucket/ledger     since the end of that day",
+        "jobledger diff s3://bucket/ledger data                              since the last push",
+    )
+)
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with each row of units_by_month.")
+@_exits
+def diff(before: str, after: str, as_json: bool) -> None:
+    """Tell which figures moved from A to B, and why. Each is URL, URL@TIME as for `pull --at`, or a data folder.
+
+    Tables by their rows; the units of each month to the last one, by the jobs that are new, late, restated, moved ...
+    """
+    from pipelines import diffing
+
+    read_settings()
+    diffing.show_diff(before, after, as_json=as_json)
+
+
 @main.command(epilog=_examples("jobledger sandbox", "jobledger sandbox --port 0 --faults p=0.2,seed=7,kinds=429+cut"))
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--edition", default="2025-08", show_default=True, help="Edition of the API's schema to speak.")

@@ -17,6 +17,7 @@ import pytest
 
 from assets.flatten import flatten_month
 from pipelines import cli, estimating
+from pipelines.diffing import REASONS
 from pipelines.exits import Exit
 from pipelines.settings import DEFAULTS
 from tests.docs_ledger import BLOCK, MIN_SCORE, NOW, QUESTIONS, ROOT, TABLES, answer, main, tables
@@ -106,6 +107,16 @@ def test_a_head_follows_its_declaration_and_leaves_what_was_written_by_hand() ->
 def test_the_command_that_writes_the_docs_asks_to_be_told_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "--write" in capsys.readouterr().err
+
+
+def test_the_page_of_the_lake_explains_each_reason_of_a_diff() -> None:
+    page = (ROOT / "docs" / "lake.md").read_text(encoding="utf-8").split("| reason |")[1]
+    assert {
+        name
+        for row in page.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`([a-z ]+)`", row.split("|")[1])
+    } == set(REASONS)
 
 
 def test_the_settings_of_the_readme_are_those_of_the_product() -> None:
