@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench
 
 .DEFAULT_GOAL := help
-.PHONY: run test proofs older ui check pictures bench soak help clean commands month flatten many steady marts names --quick --keep
+.PHONY: run test proofs postgres older ui check pictures bench soak help clean commands month flatten many steady marts names --quick --keep
 
 run: $(READY) ## set up and run everything once against the sandbox API; prints what it made and where
 	@$(BIN)/python -m pipelines.trial
@@ -29,6 +29,9 @@ test: $(READY) ## set up and run all tests
 
 proofs: $(READY) ## what make test leaves out: random courses, all seeds, all kills
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m proof
+
+postgres: $(READY) ## Dagster on Postgres, on a server of Debian's package postgresql
+	@$(BIN)/python -m pytest -m postgres -p no:xdist tests/pipelines
 
 ui: $(READY) ## Dagster UI and daemon on 127.0.0.1:3000, with a lasting DAGSTER_HOME
 	@$(BIN)/python -m pipelines.ui

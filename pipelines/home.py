@@ -1,23 +1,25 @@
 """Dagster's own state: its home in the data folder, and the instance that runs and the UI share.
 
-It is made under a lock, since Dagster's databases cannot be made by two processes at once. Each run holds a lock file
-of its own as long as its process lives, so a run that Dagster calls started and whose lock is free is dead.
+It is made under a lock, since Dagster's databases cannot be made by two processes at once. Each run holds a lock of its
+own as long as its process lives, so a run that Dagster calls started and whose lock is free is dead. The lock is a
+file, and with Postgres also an advisory lock there: the run may be on another machine.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import dagster as dg
 from filelock import FileLock, Timeout
 
+from pipelines import postgres
+from pipelines.configuration import write_configuration
+from pipelines.console import tell
 from pipelines.settings import Settings
 from warehouse.files import make_folder
 from warehouse.locks import exclusive
@@ -32,14 +34,11 @@ RUNNING: Final = "running"
 """Folder in DAGSTER_HOME with the lock files of the runs."""
 
 SECONDS_TO_LOCK: Final = 60.0
-"""What a run may take from its start until it holds its lock."""
+"""What a run may take until it holds its lock, from the last change of its status."""
 
 EVENTS_AT_ONCE: Final = "DAGSTER_EVENT_BATCH_SIZE"
 EVENTS: Final = "100"
 """How many events that Dagster makes together are stored together."""
-
-EARLIER: Final = ("cd925c2fe8707f2eedb37178c7056a6430310e045702f97792455941b38f6f55",)
-"""SHA-256 of each `dagster.yaml` that an earlier release shipped: one that nobody changed is brought up to date."""
 
 UNDER_WAY: Final = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 DEAD: Final = "The run's process is gone: it was killed, or the machine went down. What had landed is kept; run again."
@@ -48,20 +47,35 @@ _held: list[FileLock] = []
 """The locks of the runs of this process, held until it ends: a run is shown as ended only after its last step."""
 
 
+@runtime_checkable
+class KnowsRuns(Protocol):
+    """A storage of runs that knows on every machine which of them live."""
+
+    def hold_run(self, run_id: str) -> None: ...
+
+    def is_run_held(self, run_id: str) -> bool: ...
+
+
 def place_of_home(settings: Settings) -> Path:
     """Return DAGSTER_HOME, or else where the home in the data folder is or will be."""
-    own = os.environ.get("DAGSTER_HOME")
-    return Path(own) if own else sqlite_folder(settings.data / "dagster")
+    given = os.environ.get("DAGSTER_HOME")
+    return Path(given) if given else sqlite_folder(settings.data / "dagster")
+
+
+def is_own(home: Path, settings: Settings) -> bool:
+    """Whether a home is jobledger's own, and not one that others use too."""
+    return home.resolve() == (settings.data / "dagster").resolve()
 
 
 def home_of(settings: Settings) -> Path:
     """Return DAGSTER_HOME, or else the home in the data folder, made if it is not there yet."""
     home = place_of_home(settings)
-    if os.environ.get("DAGSTER_HOME"):
-        return home
-    make_folder(home)
-    with exclusive(home, "instance"):
-        _write_configuration(home / "dagster.yaml")
+    if is_own(home, settings):
+        make_folder(home)
+        with exclusive(home, "instance"):
+            told = write_configuration(home, settings.postgres_url)
+        if told:
+            tell(told)
     return home
 
 
@@ -69,6 +83,8 @@ def home_of(settings: Settings) -> Path:
 def instance(settings: Settings) -> Generator[dg.DagsterInstance]:
     """Open the instance, whose databases are made one process at a time, and end the runs that are dead."""
     home = home_of(settings)
+    if settings.postgres_url and is_own(home, settings):
+        postgres.tables(settings.postgres_url)  # Dagster would try for long, and say less
     with as_home(home):
         with exclusive(home, "instance"):
             found = dg.DagsterInstance.from_config(str(home))
@@ -94,7 +110,9 @@ def as_home(home: Path) -> Generator[None]:
 
 
 def hold(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Hold the lock file that says that the run's process lives, until the process ends."""
+    """Hold the lock that says that the run's process lives, until the process ends."""
+    if isinstance(instance.run_storage, KnowsRuns):
+        instance.run_storage.hold_run(run_id)
     place = _lock_of(instance, run_id)
     make_folder(place.parent)
     lock = FileLock(place, mode=0o600)
@@ -119,17 +137,25 @@ def dead_runs(instance: dg.DagsterInstance, settings: Settings) -> list[dg.Dagst
 
     In a home that others use too, runs that never held a lock are left alone: they may be of other jobs.
     """
-    own = Path(instance.root_directory).resolve() == (settings.data / "dagster").resolve()
+    own = is_own(Path(instance.root_directory), settings)
     under_way = instance.get_run_records(dg.RunsFilter(statuses=list(UNDER_WAY)))
     return [record.dagster_run for record in under_way if _is_dead(instance, record, own)]
 
 
 def _is_dead(instance: dg.DagsterInstance, record: dg.RunRecord, own: bool) -> bool:
     """Whether nobody holds the run's lock; a run that just began may not have taken it yet."""
-    place = _lock_of(instance, record.dagster_run.run_id)
-    if place.exists():
-        return _is_free(place)
-    return own and time.time() - record.create_timestamp.timestamp() > SECONDS_TO_LOCK
+    run, place = record.dagster_run, _lock_of(instance, record.dagster_run.run_id)
+    if place.exists() and not _is_free(place):
+        return False
+    if isinstance(instance.run_storage, KnowsRuns):
+        begins = run.status == dg.DagsterRunStatus.STARTING  # on a machine that may take minutes; Dagster watches it
+        return not begins and _is_settled(record) and not instance.run_storage.is_run_held(run.run_id)
+    return place.exists() or (own and _is_settled(record))
+
+
+def _is_settled(record: dg.RunRecord) -> bool:
+    """Whether a run is as it is for longer than it takes to hold its lock."""
+    return time.time() - record.update_timestamp.timestamp() > SECONDS_TO_LOCK
 
 
 def _is_free(place: Path) -> bool:
@@ -140,10 +166,3 @@ def _is_free(place: Path) -> bool:
 
 def _lock_of(instance: dg.DagsterInstance, run_id: str) -> Path:
     return Path(instance.root_directory) / RUNNING / f"{run_id}.lock"
-
-
-def _write_configuration(place: Path) -> None:
-    """Put our `dagster.yaml` in its place, unless the user changed the one that is there."""
-    shipped = resources.files("pipelines").joinpath("dagster.yaml").read_bytes()
-    if not place.exists() or hashlib.sha256(place.read_bytes()).hexdigest() in EARLIER:
-        place.write_bytes(shipped)

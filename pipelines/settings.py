@@ -23,6 +23,8 @@ from assets.plan import Plan
 from assets.unit_budget import UnitBudget, read_unit_budget
 from pipelines.alert_addresses import SETTING as ALERT_URLS
 from pipelines.alert_addresses import Address, read_addresses
+from pipelines.postgres import SETTING as POSTGRES_URL
+from pipelines.postgres import read_address
 from warehouse.engine import MEMORY_SETTING
 from warehouse.errors import WrongUsage
 from warehouse.files import SHARED_SETTING, keep_private, make_folder
@@ -177,6 +179,7 @@ SETTINGS: Final = (
     Setting("JOBLEDGER_KEEP_RUNS_DAYS", "90", _days),
     Setting(PUSH_URL, "", _push_url),
     Setting("JOBLEDGER_PUSH_KEEP_DAYS", "30", _days),
+    Setting(POSTGRES_URL, "", read_address),
     Setting(MEMORY_SETTING, "", _memory),
     Setting(SHARED_SETTING, "0", _one_of("0", "1")),
 )
@@ -192,13 +195,13 @@ OF_LIBRARIES: Final = (
 DEFAULTS: Final = {setting.name: setting.default for setting in SETTINGS}
 """Every setting with its default; an empty one is not set."""
 
-FOR_LOWER_FLOORS: Final = (MEMORY_SETTING, SHARED_SETTING)
-"""What lower floors read from the environment, so that a line in `.env` holds for them too."""
+FOR_THE_PROCESS: Final = (MEMORY_SETTING, SHARED_SETTING, POSTGRES_URL)
+"""What lower floors and `dagster.yaml` read from the environment, so that a line in `.env` holds for them too."""
 
 OF_CLOUDS: Final = ("AWS_", "AZURE_", "GOOGLE_")
 """How the variables begin that obstore reads credentials from: their lines in `.env` hold for it too."""
 
-SECRETS: Final = ("ITWIN_CLIENT_SECRET", "ITWIN_ACCESS_TOKEN", ALERT_URLS)
+SECRETS: Final = ("ITWIN_CLIENT_SECRET", "ITWIN_ACCESS_TOKEN", ALERT_URLS, POSTGRES_URL)
 
 NO_CREDENTIALS: Final = (
     "No credentials. Set ITWIN_CLIENT_ID and ITWIN_CLIENT_SECRET (a service application), or ITWIN_ACCESS_TOKEN "
@@ -231,6 +234,7 @@ class Settings:
     keep_runs_days: int
     push_url: str
     push_keep_days: int
+    postgres_url: str = field(repr=False)
 
     @property
     def every_itwin(self) -> bool:
@@ -286,7 +290,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     if faults:
         raise WrongUsage("\n".join(faults))
     if environ is None:
-        os.environ.update({name: texts[name] for name in FOR_LOWER_FLOORS if texts[name]})
+        os.environ.update({name: texts[name] for name in FOR_THE_PROCESS if texts[name]})
         os.environ.update({name: text for name, text in given.items() if text and name.startswith(OF_CLOUDS)})
         keep_private()
     return _settings({setting.name: setting.read(texts[setting.name]) for setting in SETTINGS})
@@ -370,6 +374,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         keep_runs_days=values["JOBLEDGER_KEEP_RUNS_DAYS"],
         push_url=values[PUSH_URL],
         push_keep_days=values["JOBLEDGER_PUSH_KEEP_DAYS"],
+        postgres_url=values[POSTGRES_URL],
     )
 
 

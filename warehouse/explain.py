@@ -18,7 +18,7 @@ LONGEST_TEXT: Final = 400
 """Characters of a library's own words that are shown."""
 
 REDACTED: Final = "[redacted]"
-SECRET_NAME: Final = re.compile(r"(SECRET|TOKEN|PASSWORD|ALERT_URLS|_KEY|CONNECTION_STRING)$")
+SECRET_NAME: Final = re.compile(r"(SECRET|TOKEN|PASSWORD|ALERT_URLS|POSTGRES_URL|_KEY|CONNECTION_STRING)$")
 SECRET_TEXT: Final = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=[Bb]earer )[^\s'\"]+")
 """The user of an address, and a token behind its usual word."""
 
@@ -46,6 +46,8 @@ READ_AGAIN: Final = (
     "back if it is a raw table's; `jobledger replay` rebuilds the others."
 )
 REPORT: Final = "Run again with --debug for the traceback; if it lasts, please report it."
+POSTGRES: Final = "Postgres, where Dagster keeps its runs (JOBLEDGER_POSTGRES_URL), did not do what was asked"
+CHECK_POSTGRES: Final = "Check that the server runs (`jobledger doctor`), then run again; what had landed is kept."
 OWN_STATE: Final = "Dagster's own state (data/dagster, or DAGSTER_HOME)"
 
 BY_NUMBER: Final = {
@@ -95,6 +97,8 @@ SENTENCES: Final = (
     Sentence("UnicodeError", "A text is not UTF-8", "Save the file as UTF-8, then run again."),
     Sentence("MemoryError", "The memory does not suffice", "End other programs, then run again."),
     Sentence("RecursionError", "A text is nested too deeply", REPORT),
+    Sentence("dagster_postgres.DagsterPostgresException", POSTGRES, CHECK_POSTGRES, whole=True),
+    Sentence("sqlalchemy.SQLAlchemyError", POSTGRES, CHECK_POSTGRES, words="psycopg2"),
     Sentence("sqlalchemy.SQLAlchemyError", f"{NO_SPACE} for {OWN_STATE}", FREE_SPACE, words="disk is full"),
     Sentence(
         "sqlalchemy.SQLAlchemyError",

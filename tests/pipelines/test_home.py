@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -126,6 +127,16 @@ def test_a_run_that_never_held_a_lock_is_dead_after_a_while_in_a_home_of_our_own
         with instance(settings) as found:
             run = found.create_run_for_job(a_job, status=dg.DagsterRunStatus.STARTED)
             assert end_dead_runs(found, settings) == ([] if of_others else [run.run_id])
+
+
+def test_a_run_that_waited_in_the_queue_for_long_has_time_to_take_its_lock(settings: Settings) -> None:
+    with instance(settings) as found:
+        run = found.create_run_for_job(a_job, status=dg.DagsterRunStatus.STARTING)
+        with sqlite3.connect(Path(found.root_directory) / "history" / "runs.db") as con:
+            con.execute("UPDATE runs SET create_timestamp = '2026-01-01 00:00:00'")
+        con.close()
+        assert end_dead_runs(found, settings) == []
+        assert [row.run_id for row in found.get_runs()] == [run.run_id]
 
 
 def test_the_lock_of_a_run_that_ended_is_cleared_away(settings: Settings) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import duckdb
 import pytest
+from sqlalchemy import make_url
 
+from pipelines.postgres import shown
 from pipelines.settings import DEFAULTS, prepare_data, read_settings, start_month
 from warehouse.engine import connection, run
 from warehouse.errors import WrongUsage
@@ -102,6 +105,7 @@ def test_a_setting_that_cannot_be_is_told_whatever_it_is(tmp_path: Path) -> None
         "JOBLEDGER_START": "2999-01",
         "JOBLEDGER_UNIT_BUDGET": "much",
         "JOBLEDGER_KEEP_RUNS_DAYS": "0",
+        "JOBLEDGER_POSTGRES_URL": "here",
         "JOBLEDGER_DUCKDB_MEMORY": "abc",
         "JOBLEDGER_SHARED": "yes",
         "REQUESTS_CA_BUNDLE": str(tmp_path / "no.pem"),
@@ -132,6 +136,46 @@ def test_names_and_itwins_that_cannot_be_are_told_with_what_can(tmp_path: Path) 
         "or nothing.",
         "JOBLEDGER_NAMES_EVERY_HOURS: '0' is not more than 0.",
     ]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "canary",
+        "mysql://me:canary@db/x",
+        "postgresql://me:canary@db",
+        "postgres://me:canary@db:port/x",
+        "postgres:///x",
+    ],
+)
+def test_an_address_of_a_database_that_cannot_be_is_told_and_not_shown(address: str, tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match="JOBLEDGER_POSTGRES_URL: is no address of a database") as raised:
+        read_settings({"JOBLEDGER_POSTGRES_URL": address}, tmp_path / ".env")
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        ("postgres://me:canary@db.example.org/x", "db.example.org/x"),
+        ("postgresql://me:canary@db:5433/x?sslmode=require", "db:5433/x"),
+        ("postgresql+psycopg2://me:canary@/x?host=/run/postgresql", "/run/postgresql/x"),
+    ],
+)
+def test_an_address_of_a_database_is_taken_by_any_usual_scheme_and_shown_without_its_user(
+    address: str, where: str, tmp_path: Path
+) -> None:
+    settings = read_settings({"JOBLEDGER_POSTGRES_URL": address}, tmp_path / ".env")
+    assert make_url(settings.postgres_url).drivername == "postgresql+psycopg2"
+    assert shown(settings.postgres_url) == where
+    assert "canary" not in repr(settings)
+
+
+def test_a_database_without_what_speaks_to_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dagster_postgres", None)
+    assert read_settings({}, tmp_path / ".env").postgres_url == ""
+    with pytest.raises(WrongUsage, match=r"which is not installed: install jobledger\[postgres\]"):
+        read_settings({"JOBLEDGER_POSTGRES_URL": "postgresql://me@db/x"}, tmp_path / ".env")
 
 
 @pytest.mark.parametrize("size", ["2GB", "1.5 GiB", "800mb", "1TB"])
