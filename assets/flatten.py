@@ -47,7 +47,7 @@ PYTHON_REVISION: Final = 1
 
 _CORE: Final = ("jobs", "job_references", "job_options", "job_states")
 _TYPED_VALUES: Final = {
-    "string": "spelled({})",
+    "string": "{}",
     "number": "finite_number({})",
     "integer": "whole_number({})",
     "boolean": "{} = 'true'",
@@ -179,7 +179,7 @@ def prepare(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str, str]:
     for name in ("entries", "job_editions"):
         _make(con, name)
     load(con, "snake_names", _snake_names(con))
-    for name in ("named", "typed_places"):
+    for name in ("named", "typed_places", "places_of_shapes"):
         _make(con, name)
     _make(con, "elements", "VIEW")
     for name in ("drift_jobs", "compared_keys", "drift_envelope", "drift_fields", "drift_values"):
@@ -205,12 +205,22 @@ def _typed_selects(con: duckdb.DuckDBPyConnection, known: Contract) -> dict[str,
 
 
 def typed_select(job_type: str, known: Contract) -> str:
-    """The SELECT of a typed table: each value is taken from its place in the part's values."""
-    columns = known.typed_columns(job_type)
-    values = ",\n    ".join(f"{_typed_value(column)} AS {column.name}" for column in columns)
-    parts = {part: [column for column in columns if column.fields[0].part == part] for part in PARTS}
-    items = ",\n        ".join(f"texts_of({part}) AS {part}" for part in PARTS)
-    places = "\n".join(_places(job_type, part, of_part) for part, of_part in parts.items() if of_part)
+    """The SELECT of a typed table: each value is taken from its place in the part's values, a GUID in its one spelling.
+
+    It stays short: a month has one for each type, and planning it takes longer than executing it on some hundred jobs.
+    """
+    parts = _columns_by_part(job_type, known)
+    values = ",\n    ".join(
+        _value(column, place) for of_part in parts.values() for place, column in enumerate(of_part, 1)
+    )
+    items = ",\n        ".join(
+        f"list_transform(texts_of({part}), lambda text: spelled(text)) AS {part}" for part in PARTS
+    )
+    places = "\n".join(
+        f"LEFT JOIN places_of_shapes AS {word} ON {word}.shape = p.{word}_shape AND {word}.candidates = j.candidates"
+        for part, word in PARTS.items()
+        if parts[part]
+    )
     return f"""WITH read AS (
     SELECT
         job_id,
@@ -230,23 +240,15 @@ INNER JOIN job_editions AS j ON j.job_id = p.job_id
 {places}"""
 
 
-def _typed_value(column: TypedColumn) -> str:
+def _columns_by_part(job_type: str, known: Contract) -> dict[str, list[TypedColumn]]:
+    columns = known.typed_columns(job_type)
+    return {part: [column for column in columns if column.fields[0].part == part] for part in PARTS}
+
+
+def _value(column: TypedColumn, place: int) -> str:
     part = column.fields[0].part
-    return _TYPED_VALUES[column.json_type].format(f"p.{part}[{PARTS[part]}_places.{column.name}]")
-
-
-def _places(job_type: str, part: str, columns: Sequence[TypedColumn]) -> str:
-    """The join that tells for each column of a part which of the part's values it takes."""
-    places = ", ".join(
-        f"any_value(place) FILTER (WHERE name = {quote(column.fields[0].name)}) AS {column.name}" for column in columns
-    )
-    word = PARTS[part]
-    return f"""LEFT JOIN (
-    SELECT shape, candidates, {places}
-    FROM typed_places
-    WHERE type = {quote(job_type)}
-    GROUP BY shape, candidates
-) AS {word}_places ON {word}_places.shape = p.{word}_shape AND {word}_places.candidates = j.candidates"""
+    value = _TYPED_VALUES[column.json_type].format(f"p.{part}[{PARTS[part]}.places[{place}]]")
+    return f"{value} AS {column.name}"
 
 
 def _same_key(row: Field, known: Contract) -> Iterator[Field]:
@@ -309,9 +311,10 @@ def _contract_tables(known: Contract) -> dict[str, pa.Table]:
     return {
         "contract_fields": pa.Table.from_pylist(
             [
-                _field_row(row, age, known)
+                _field_row(row, age, known) | {"ordinal": ordinal}
                 for job_type in known.job_types
-                for column in known.typed_columns(job_type)
+                for columns in _columns_by_part(job_type, known).values()
+                for ordinal, column in enumerate(columns, 1)
                 for age, row in enumerate(column.fields)
             ]
         ),
