@@ -176,7 +176,7 @@ def status(as_json: bool) -> None:
     answering.show_status(read_settings(), as_json=as_json)
 
 
-@main.command()
+@main.command(epilog=_examples("jobledger doctor", "jobledger doctor --json | jq '.[].advice'"))
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of findings.")
 @_exits
 def doctor(as_json: bool) -> Exit:
@@ -186,7 +186,7 @@ def doctor(as_json: bool) -> Exit:
     return Exit.DONE if doctor.show(doctor.examine(), as_json=as_json) else Exit.FAILED
 
 
-@main.command()
+@main.command(epilog=_examples("jobledger schedules on"))
 @click.argument("position", type=click.Choice(["on", "off"]))
 @_exits
 def schedules(position: str) -> None:
@@ -197,7 +197,7 @@ def schedules(position: str) -> None:
         tell(f"{name} is {position}")
 
 
-@main.command()
+@main.command(epilog=_examples("jobledger alert --test"))
 @click.option("--test", is_flag=True, help="Send a message now that says it is a test.")
 @_exits
 def alert(test: bool) -> None:
