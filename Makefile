@@ -12,9 +12,10 @@ install = { $(BIN)/python -m pip install --quiet --disable-pip-version-check -c 
 
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench
+SPARK_READY := $(VENV)/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: run test proofs postgres older ui check pictures bench soak help clean commands month flatten many steady marts names --quick --keep
+.PHONY: run test proofs postgres older spark ui check pictures bench soak help clean commands month flatten many steady marts names --quick --keep
 
 run: $(READY) ## set up and run everything once against the sandbox API; prints what it made and where
 	@$(BIN)/python -m pipelines.trial
@@ -33,6 +34,9 @@ proofs: $(READY) ## what make test leaves out: random courses, all seeds, all ki
 
 postgres: $(READY) ## Dagster on Postgres, on a server of Debian's package postgresql
 	@$(BIN)/python -m pytest -m postgres -p no:xdist tests/pipelines
+
+spark: $(SPARK_READY) ## the tables and marts on Spark, equal to DuckDB's; needs Java 17
+	@$(BIN)/python -m pytest -m spark tests/spark
 
 ui: $(READY) ## Dagster UI and daemon on 127.0.0.1:3000, with a lasting DAGSTER_HOME
 	@$(BIN)/python -m pipelines.ui
@@ -66,6 +70,10 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned versions into $(VENV) ..."
 	@$(call install,-c constraints.txt -e '.[dev]')
+	@touch $@
+
+$(SPARK_READY): $(READY)
+	@$(call install,-c constraints.txt -e '.[spark]')
 	@touch $@
 
 $(BENCH_READY): $(READY) tests/bench/constraints-dlt.txt

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import duckdb
 import pyarrow as pa
 
 from warehouse.declaration import Table
-from warehouse.engine import connection, core_count, load, run, side_by_side
+from warehouse.engine import connection, core_count, load, quote, run, side_by_side
 from warehouse.lake import MARTS_LOCK, Lake, Staging, copy_to, parquet_source
 from warehouse.marts import Mart, mart_macros
+from warehouse.paths import pattern
 from warehouse.raw import RAW_TABLES, has_wrong_clock, raw_select, raw_texts
 from warehouse.sql import run_macros, statement
 from warehouse.tables import WALKS
@@ -54,6 +56,25 @@ def as_of(con: duckdb.DuckDBPyConnection, lake: Lake) -> datetime | None:
     return found
 
 
+class Inputs(NamedTuple):
+    """What a file of a mart is made from: the files of the tables that the mart reads, by name, and the time.
+
+    `is_clock_wrong` says that a walk of the files was dated by a wrong clock (`warehouse.raw`).
+    """
+
+    files: Mapping[str, Sequence[Path]]
+    as_of: datetime | None
+    is_clock_wrong: bool
+
+
+class Engine(Protocol):
+    """What executes the SQL of marts where DuckDB does not."""
+
+    def write(self, mart: Mart, inputs: Inputs, folder: Path) -> None:
+        """Write a mart's rows as Parquet files into a folder that is not there yet, in any order."""
+        ...
+
+
 def make_marts(
     lake: Lake,
     marts: Sequence[Mart],
@@ -61,14 +82,16 @@ def make_marts(
     *,
     force: bool = False,
     on_made: Callable[[str, float], None] | None = None,
+    engine: Engine | None = None,
 ) -> dict[str, int | None]:
     """Makes the marts whose sources, SQL or clock changed; gives the rows of each, None for one left as it was.
 
     `tables` are the tables of the ledger by name. `on_made` gets the name of a mart whose file was written, and the
-    seconds that it took; of a monthly one for each month.
+    seconds that it took; of a monthly one for each month. `engine` executes the marts' SQL in the place of DuckDB,
+    which still says what has to be made, and writes the files.
     """
     with lake.exclusive(MARTS_LOCK) as staging:
-        made = lake.undisturbed(lambda: _stage_marts(lake, staging, marts, tables, force, on_made))
+        made = lake.undisturbed(lambda: _stage_marts(lake, staging, marts, tables, force, on_made, engine))
         staging.commit()
     return {mart.name: lake.row_count(mart.table) if mart.name in made else None for mart in marts}
 
@@ -80,6 +103,7 @@ def _stage_marts(
     tables: Mapping[str, Table],
     force: bool,
     on_made: Callable[[str, float], None] | None,
+    engine: Engine | None,
 ) -> set[str]:
     """Stage the files that have to be made; return the names of their marts."""
     staging.forget()
@@ -88,11 +112,11 @@ def _stage_marts(
         run_macros(con)
         run_macros(con, mart_macros())
         _set_clock(con, "clock", clock)
-        making = _Making(lake, tables, on_made)
+        making = _Making(lake, tables, clock, on_made, engine)
         for mart in marts:
             for month in making.months_of(mart):
                 piece = _Piece(mart, month)
-                footer, had = making.footer(piece, clock), lake.metadata(mart.table, month)
+                footer, had = making.footer(piece), lake.metadata(mart.table, month)
                 if not force and (had == footer or _holds(con, making, mart, had, footer)):
                     making.footers[piece.place] = had
                 else:
@@ -113,11 +137,18 @@ class _Making:
     """The files of marts that are to be made: `staged` by mart and month, and what every file is made from."""
 
     def __init__(
-        self, lake: Lake, tables: Mapping[str, Table], on_made: Callable[[str, float], None] | None = None
+        self,
+        lake: Lake,
+        tables: Mapping[str, Table],
+        clock: datetime | None,
+        on_made: Callable[[str, float], None] | None,
+        engine: Engine | None,
     ) -> None:
         self.lake = lake
         self.tables = tables
+        self.clock = clock
         self.on_made = on_made
+        self.engine = engine
         self.footers: dict[tuple[str, str | None], dict[str, str]] = {}
         self.staged: dict[tuple[str, str | None], Path] = {}
 
@@ -127,7 +158,7 @@ class _Making:
             return [None]
         return sorted({month for name in mart.reads for month in self.lake.months(self.tables[name])})
 
-    def footer(self, piece: _Piece, clock: datetime | None) -> dict[str, str]:
+    def footer(self, piece: _Piece) -> dict[str, str]:
         """What a file would be made from. The walks are part of the time: every run adds some to them."""
         mart, month = piece
         timeless = [name for name in sorted(mart.reads) if not (mart.timely and name == WALKS.name)]
@@ -135,14 +166,15 @@ class _Making:
         footer = {MADE_FROM: _digest(parts)}
         if mart.timely:
             walks = self._version(WALKS, month) if WALKS.name in mart.reads else ""
-            footer |= {MADE_AT: _digest([str(clock), walks]), AS_OF: clock.isoformat() if clock else ""}
+            as_of = self.clock.isoformat() if self.clock else ""
+            footer |= {MADE_AT: _digest([str(self.clock), walks]), AS_OF: as_of}
         return footer
 
     def write(self, con: duckdb.DuckDBPyConnection, marts: Sequence[Mart]) -> None:
         """Writes all files: those of single months first, small and many, side by side; then the others in order."""
         pieces = [_Piece(mart, month) for mart in marts for month in self.months_of(mart)]
         wanted = [piece for piece in pieces if piece.place in self.staged]
-        with ThreadPoolExecutor(core_count()) as pool:
+        with ThreadPoolExecutor(core_count() if self.engine is None else 1) as pool:  # an engine has cores of its own
             list(pool.map(partial(self._write, con), (piece for piece in wanted if piece.month)))
         for piece in wanted:
             if piece.month is None:
@@ -155,22 +187,40 @@ class _Making:
             wrong_clock = has_wrong_clock(con, self.lake, month)
             _view(con, name, f"({raw_select(self.lake, table, month, wrong_clock=wrong_clock)})")
             return
+        _view(con, name, parquet_source(table, self._files(table, month)))
+
+    def _files(self, table: Table, month: str | None) -> list[Path]:
+        """The files of a table that are there, or those that come in their place."""
         months = [month] if month or not table.monthly else self._months(table)
-        places = [self.staged.get((name, found)) or self.lake.path(table, found) for found in months]
-        files = [place for place in places if place.exists()]
-        _view(con, name, parquet_source(table, files))
+        places = [self.staged.get((table.name, found)) or self.lake.path(table, found) for found in months]
+        return [place for place in places if place.exists()]
 
     def _write(self, con: duckdb.DuckDBPyConnection, piece: _Piece) -> None:
         began = time.monotonic()
-        with side_by_side(con) as own:
-            for name in piece.mart.reads:
-                self.view(own, name, piece.month)
-            for name, step in piece.mart.step_sql.items():
-                run(own, f"CREATE OR REPLACE TEMP TABLE {name} AS {step}")
-            table, place = piece.mart.table, self.staged[piece.place]
-            copy_to(own, table, f"({piece.mart.sql})", place, self.footers[piece.place])
+        with side_by_side(con) as own, self._rows(own, piece) as rows:
+            copy_to(own, piece.mart.table, rows, self.staged[piece.place], self.footers[piece.place])
         if self.on_made:
             self.on_made(piece.mart.name, time.monotonic() - began)
+
+    @contextmanager
+    def _rows(self, con: duckdb.DuckDBPyConnection, piece: _Piece) -> Generator[str]:
+        """What to SELECT the rows of a file from in a connection."""
+        mart, month = piece
+        if self.engine is None:
+            for name in mart.reads:
+                self.view(con, name, month)
+            for name, step in mart.step_sql.items():
+                run(con, f"CREATE OR REPLACE TEMP TABLE {name} AS {step}")
+            yield f"({mart.sql})"
+        else:
+            with self.lake.scratch(MARTS_LOCK) as folder:
+                self.engine.write(mart, self._inputs(con, mart, month), folder / mart.name)
+                yield f"read_parquet({quote(pattern(folder / mart.name) + '/*.parquet')}, hive_partitioning = false)"
+
+    def _inputs(self, con: duckdb.DuckDBPyConnection, mart: Mart, month: str | None) -> Inputs:
+        is_clock_wrong = bool(RAW_TABLES.keys() & set(mart.reads)) and has_wrong_clock(con, self.lake, month)
+        names = {*mart.reads, WALKS.name} if is_clock_wrong else mart.reads
+        return Inputs({name: self._files(self.tables[name], month) for name in names}, self.clock, is_clock_wrong)
 
     def _months(self, table: Table) -> list[str]:
         """The months of a table, those to come included."""

@@ -243,6 +243,29 @@ def replay() -> None:
     answering.replay_and_tell(read_settings())
 
 
+@main.command(epilog=_examples("jobledger marts", "jobledger marts --engine spark --master 'local[4]'"))
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
+@click.option(
+    "--master",
+    metavar="URL",
+    help="Where Spark runs: local[4], spark://host:7077, yarn, sc://host; default: as it is set.",
+)
+@_exits
+def marts(engine: str, master: str | None) -> None:
+    """Make the marts whose sources changed, with DuckDB or with Spark, which gives the same rows.
+
+    Spark is the extra jobledger[spark] and takes Java. Its workers see the data folder under the same path.
+    """
+    from pipelines import marts
+
+    if engine == "spark":
+        marts.make_by_spark(read_settings(), master)
+    elif master:
+        raise WrongUsage("--master says where Spark runs: give --engine spark as well.")
+    else:
+        marts.make_by_duckdb(read_settings())
+
+
 @main.command(epilog=_examples("jobledger export ledger.duckdb"))
 @click.argument("file", type=click.Path(path_type=Path))
 @_exits

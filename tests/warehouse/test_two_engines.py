@@ -43,6 +43,7 @@ def test_an_exception_that_is_none_any_more_leaves_the_list(name: str) -> None:
         ("SELECT unnest(numbers_between(1, n)) AS day FROM t", "unnest() takes a column"),
         ("SELECT unnest(list_value(1, 2)) AS day FROM t", "unnest() takes a column"),
         ("SELECT unnest(days || days) AS day FROM t", "unnest() takes a column"),
+        ("SELECT t.* FROM t INNER JOIN u USING (a)", "t.* has another order beside USING"),
         ("SELECT row_number() OVER w FROM t WINDOW w AS (PARTITION BY a)", "row_number() has no ORDER BY"),
     ],
 )

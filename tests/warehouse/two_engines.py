@@ -86,6 +86,7 @@ def _faults_of(level: _Level, windows: set[str]) -> Iterator[tuple[int, str]]:
     yield from _orders(level)
     yield from _unordered(level, windows)
     yield from _exploded(level)
+    yield from _stars(level)
 
 
 def _unknown(level: _Level) -> Iterator[tuple[int, str]]:
@@ -125,6 +126,13 @@ def _exploded(level: _Level) -> Iterator[tuple[int, str]]:
     for place, inner in level.levels.items():
         if inner.before[1] in OF_A_COLUMN and not _is_column(inner.texts):
             yield level.tokens[place][0], f"{inner.before[1]}() takes a column: make the list in a CTE before"
+
+
+def _stars(level: _Level) -> Iterator[tuple[int, str]]:
+    """All columns of a table that is joined by USING: Spark puts those that are joined by before the others."""
+    for place, (line, _) in enumerate(level.tokens):
+        if "USING" in level.texts and level.texts[place : place + 2] == [".", "*"]:
+            yield line, f"{level.texts[place - 1]}.* has another order beside USING: join ON"
 
 
 def _is_column(texts: Sequence[str]) -> bool:

@@ -34,7 +34,9 @@ class Mart:
     """A mart: its table, the tables that it reads (earlier marts included), and whether time alone changes it.
 
     A mart that is not `timely` is made again only when a table that it reads has changed; one that `may_hold` stays as
-    it is, too, where `<name>_holds.sql` says that the time changes nothing.
+    it is, too, where `<name>_holds.sql` says that the time changes nothing. `interpolated` names the columns that lie
+    between two values: there Spark and DuckDB differ in the last bits, by 1e-9 of the number at most. All others are
+    the same to the last bit.
     """
 
     table: Table
@@ -42,10 +44,13 @@ class Mart:
     timely: bool
     may_hold: bool = False
     steps: tuple[str, ...] = ()
+    interpolated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.table.monthly and self.timely:
             raise ValueError(f"mart {self.name}: a month is not made again because time goes on")
+        if unknown := set(self.interpolated) - set(self.table.column_names):
+            raise ValueError(f"mart {self.name} has no columns {sorted(unknown)}")
 
     @property
     def name(self) -> str:
@@ -75,6 +80,11 @@ class Mart:
 def mart_macros() -> str:
     """The text of the macros that the marts' statements use."""
     return _text("macros.sql")
+
+
+def spark_macros() -> str:
+    """The text of what Spark says otherwise, in the form of macros."""
+    return _text("spark.sql")
 
 
 def _text(file: str) -> str:

@@ -135,7 +135,14 @@ DURATION_MARTS: Final = (
         timely=True,
         may_hold=True,
         steps=("durations", "statistics", "lengths", "kaplan_meier"),
+        interpolated=tuple(f"{phase}_seconds_p{p}" for phase in ("queue", "run") for p in (50, 90, 95, 99)),
     ),
     Mart(HOURLY_LOAD, reads=("jobs",), timely=True, may_hold=True),
-    Mart(OPEN_JOBS, reads=("jobs", "job_states", "observations", "walks"), timely=True, may_hold=True),
+    Mart(
+        OPEN_JOBS,
+        reads=("jobs", "job_states", "observations", "walks"),
+        timely=True,
+        may_hold=True,
+        interpolated=("usual_seconds_p50", "usual_seconds_p95", "times_p95"),
+    ),
 )

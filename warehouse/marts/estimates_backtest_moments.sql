@@ -20,14 +20,15 @@ members AS (
         FALSE AS is_all,
         jobs.*
     FROM estimates_backtest_values AS jobs
-    INNER JOIN pools USING (type, measure, itwin_id)
+    INNER JOIN pools ON jobs.type = pools.type AND jobs.measure = pools.measure AND jobs.itwin_id = pools.itwin_id
     UNION ALL
     SELECT
         -pools.pool AS pool,
         TRUE AS is_all,
         jobs.*
     FROM estimates_backtest_values AS jobs
-    INNER JOIN (SELECT type, measure, min(pool) AS pool FROM pools GROUP BY type, measure) AS pools USING (type, measure)
+    INNER JOIN (SELECT type, measure, min(pool) AS pool FROM pools GROUP BY type, measure) AS pools
+        ON jobs.type = pools.type AND jobs.measure = pools.measure
 ),
 
 moments AS (

@@ -176,5 +176,6 @@ LINEAGE_MARTS: Final = (
         reads=("jobs", "job_references", "reference_lineage", "detectors", "detector_versions", "reality_data"),
         timely=False,
         steps=("latest_versions",),
+        interpolated=("run_seconds_p50", "estimated_units_p50", "processing_units_p50"),
     ),
 )

@@ -4,7 +4,7 @@ SELECT
     walk_id,
     complete,
     shift_seconds,
-    finished_at + to_microseconds((shift_seconds * 1e6)::BIGINT) AS finished_at
+    finished_at + to_microseconds(CAST(round(shift_seconds * 1e6) AS BIGINT)) AS finished_at
 FROM (
     SELECT
         walk_id,

@@ -6,14 +6,14 @@ WITH mended AS (
     SELECT
         o.*,
         least(
-            o.observed_at + to_microseconds((coalesce(m.shift_seconds, 0) * 1e6)::BIGINT),
+            o.observed_at + to_microseconds(CAST(round(coalesce(m.shift_seconds, 0) * 1e6) AS BIGINT)),
             coalesce(m.finished_at, o.observed_at)
         ) AS seen_at
     FROM observations AS o
     LEFT JOIN mended_walks AS m ON m.walk_id = o.walk_id
 )
 
-SELECT * EXCLUDE (seen_at) REPLACE (
+SELECT
+    * EXCLUDE (observed_at, seen_at),
     seen_at + to_microseconds(row_number() OVER (PARTITION BY job_id, seen_at ORDER BY observed_at) - 1) AS observed_at
-)
 FROM mended

@@ -1,0 +1,71 @@
+"""Spark makes every mart with the rows that DuckDB makes, of the same text."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.marts import make_marts
+from assets.spark_marts import SparkEngine
+from tests.spark.frames import differences
+from tests.spark.odd_world import odd_ledger
+from warehouse.contract import contract
+from warehouse.lake import Lake
+from warehouse.marts.all import MARTS, all_tables
+
+pytestmark = pytest.mark.spark
+
+TABLES = {table.name: table for table in all_tables(contract())}
+
+
+@pytest.fixture(scope="session")
+def engine(spark: Any) -> SparkEngine:
+    return SparkEngine(spark, TABLES)
+
+
+def copied(data: Path, folder: Path) -> Lake:
+    """A ledger with the files of another one: what is put in the place of a file is a new one."""
+    shutil.copytree(data, folder, copy_function=os.link)
+    return Lake(folder)
+
+
+def test_every_mart_has_the_rows_that_duckdb_makes(engine: SparkEngine, docs_ledger: Path, tmp_path: Path) -> None:
+    lake = copied(docs_ledger, tmp_path / "data")
+    made = make_marts(lake, MARTS, TABLES, force=True, engine=engine)
+    assert {mart.name: differences(mart, Lake(docs_ledger), lake) for mart in MARTS} == {
+        mart.name: [] for mart in MARTS
+    }
+    assert all(made.values())
+
+
+def test_what_spark_made_is_as_fresh_as_what_duckdb_makes(
+    engine: SparkEngine, docs_ledger: Path, tmp_path: Path
+) -> None:
+    lake = copied(docs_ledger, tmp_path / "data")
+    assert set(make_marts(lake, MARTS, TABLES, engine=engine).values()) == {None}
+    few = [mart for mart in MARTS if mart.name == "failure_costs"]
+    lake.path(few[0].table).unlink()
+    made = make_marts(lake, few, TABLES, engine=engine)
+    assert made == {"failure_costs": Lake(docs_ledger).row_count(few[0].table)}
+    assert lake.metadata(few[0].table) == Lake(docs_ledger).metadata(few[0].table)
+    assert list((lake.data / "scratch").iterdir()) == []
+    assert make_marts(lake, few, TABLES) == {"failure_costs": None}
+
+
+def test_every_mart_is_the_same_in_an_odd_world(engine: SparkEngine, tmp_path: Path) -> None:
+    expected = Lake(odd_ledger(tmp_path / "duckdb"))
+    found = copied(expected.data, tmp_path / "spark")
+    make_marts(expected, MARTS, TABLES)
+    make_marts(found, MARTS, TABLES, engine=engine)
+    assert {mart.name: differences(mart, expected, found) for mart in MARTS} == {mart.name: [] for mart in MARTS}
+    assert {mart.name for mart in MARTS if expected.row_count(mart.table) == 0} == set()
+
+
+def test_a_ledger_without_jobs_has_no_marts_but_their_files(engine: SparkEngine, tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    made = make_marts(lake, MARTS, TABLES, engine=engine)
+    assert made == make_marts(Lake(tmp_path / "duckdb"), MARTS, TABLES)
