@@ -596,8 +596,8 @@ def _pushed_asset(known: Contract) -> dg.AssetsDefinition:
         try:
             done = push(lake, tables, plan.url, contract=known.digest, keep=plan.keep, on_wait=context.log.info)
             shown = _pushed_metadata(done)
-            if done.left:
-                context.log.warning(f"Pushed, but nothing could be removed there: {done.left}")
+            for warning in done.notes:
+                context.log.warning(warning)
         except Exception as error:  # noqa: BLE001 - the ledger itself is whole; the last step of the run reports it
             failure, shown = error, {"failed": explain(error)}
             context.log.error(f"Push: FAILED: {shown['failed']}")

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pipelines.console import console, tell
+from pipelines.console import console, err, tell
 from pipelines.rows import grid
 from pipelines.settings import PUSH_URL, Settings
 from warehouse.contract import contract
@@ -38,8 +38,8 @@ def push_lake(settings: Settings, url: str | None) -> None:
     tell(f"{place}: {what}; snapshots kept: {done.snapshots}, the newest of {shown(done.newest.at)}")
     if done.removed:
         tell(f"{done.removed} files that no kept snapshot names were removed")
-    if done.left:
-        tell(f"Nothing could be removed, which costs space: {done.left}")
+    for note in done.notes:
+        err.print(note, style="yellow")
 
 
 def pull_ledger(settings: Settings, url: str | None, at: str | None) -> None:

@@ -131,8 +131,15 @@ def numbers_of(store: Store, snapshot: Snapshot) -> list[int]:
 
 def objects(store: Store) -> dict[str, bytes]:
     """All that a store holds of tables and snapshots."""
-    paths = [found.path for folder in ("tables", "snapshots") for found in store.listing(folder)]
-    return {path: found[0] for path in paths if (found := store.read(path)) is not None}
+    found = (found for folder in ("tables", "snapshots") for found in store.listing(folder))
+    paths = [each.path for each in found if "_delta_log" not in each.path]
+    return {path: content[0] for path in paths if (content := store.read(path)) is not None}
+
+
+def everything(store: Store) -> str:
+    """The bytes of all objects, Delta logs included."""
+    found = (store.read(each.path) for folder in ("tables", "snapshots") for each in store.listing(folder))
+    return b"".join(content[0] for content in (*found, store.read("snapshot.json")) if content).decode("latin-1")
 
 
 def _identities() -> Sequence[object]:

@@ -22,6 +22,7 @@ from warehouse.declaration import Table
 from warehouse.lake import Lake
 from warehouse.release import FORMAT as LEDGER_FORMAT
 from warehouse.snapshots.cut import CutFile, cut
+from warehouse.snapshots.delta import follow
 from warehouse.snapshots.snapshot import (
     HEAD,
     TABLES,
@@ -54,7 +55,7 @@ LONGEST_PAUSE_SECONDS: Final = 0.5
 class Pushed:
     """What a push did: the newest snapshot, how many are kept, what travelled, and what was removed.
 
-    `is_new`: there was something to publish. `left` says why nothing could be removed, if so.
+    `is_new`: there was something to publish. `notes` say what else could not be done, which costs no publish.
     """
 
     newest: Entry
@@ -63,11 +64,11 @@ class Pushed:
     new_files: int
     new_bytes: int
     removed: int
-    left: str
+    notes: tuple[str, ...]
 
 
-_Key = tuple[str, str]
-"""A table's name and the SHA-256 of one of its files: files of several months may share it."""
+_Key = tuple[str, str | None, str]
+"""A table's name, the month of one of its files, and its SHA-256."""
 
 
 def push(
@@ -91,10 +92,16 @@ def push(
         now = clock() if clock else store.now()
         files = cut(lake, tables, folder)
         head, new = _published(store, before, tables, files, _Terms(now, keep, contract))
-    removed, left = swept(store, head, now, keep) if before and is_due(before.head, now) else (0, "")
-    size = sum(file.size for file in new)
+        notes = [follow(store, keep)]
+    removed, note = swept(store, head, now, keep) if before and is_due(before.head, now) else (0, "")
     return Pushed(
-        head.history[-1], before is None or head is not before.head, len(head.history), len(new), size, removed, left
+        newest=head.history[-1],
+        is_new=before is None or head is not before.head,
+        snapshots=len(head.history),
+        new_files=len(new),
+        new_bytes=sum(file.size for file in new),
+        removed=removed,
+        notes=tuple(filter(None, [*notes, note])),
     )
 
 
@@ -132,7 +139,7 @@ def _places(
     What the newest snapshot names is there. So is what a push put that died, while it is too young to be removed.
     """
     tables = before.head.tables if before else {}
-    paths = {(name, file.sha256): file.path for name, table in tables.items() for file in table.files}
+    paths = {(name, file.month, file.sha256): file.path for name, table in tables.items() for file in table.files}
     unnamed = {_key(file): file for file in files if _key(file) not in paths}
     with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
         found = list(pool.map(partial(_place, store, terms.now - terms.keep / 2), unnamed))
@@ -142,7 +149,7 @@ def _places(
 
 
 def _key(file: CutFile) -> _Key:
-    return file.table.name, file.sha256
+    return file.table.name, file.month, file.sha256
 
 
 def _place(store: Store, young: datetime, key: _Key) -> tuple[str, bool]:
@@ -150,9 +157,10 @@ def _place(store: Store, young: datetime, key: _Key) -> tuple[str, bool]:
 
     An object that is not young may be about to be removed, so the file gets another name beside it.
     """
-    name, sha256 = key
+    name, month, sha256 = key
+    digest = f"{month}-{sha256}" if month else sha256
     for number in count():
-        path = f"{TABLES}/{name}/{sha256}{f'-{number}' if number else ''}.parquet"
+        path = f"{TABLES}/{name}/{digest}{f'-{number}' if number else ''}.parquet"
         found = store.find(path)
         if found is None or found.put_at >= young:
             return path, found is not None

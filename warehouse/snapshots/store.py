@@ -7,6 +7,7 @@ cloud's usual environment variables, as obstore reads them; none is part of an a
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ SECONDS_FOR_THE_LOCK: Final = 60.0
 AT_ONCE: Final = 4
 """Parts of a file that travel at the same time."""
 
-CLIENT: Final[Any] = {"connect_timeout": "5s", "timeout": "120s", "allow_http": True}
+CLIENT: Final[Any] = {"connect_timeout": "5s", "timeout": "120s"}
 RETRIES: Final[Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 """A bucket that does not answer costs a run a minute, not the three of obstore."""
 
@@ -214,7 +215,7 @@ class Store:
         with self._told("open", ""):
             if self.folder is not None:
                 return from_url(_existing(self.folder, make).as_uri())
-            return from_url(self.url, client_options=CLIENT, retry_config=RETRIES)
+            return from_url(self.url, client_options=CLIENT | _plain_http(), retry_config=RETRIES)
 
     def _put_if(self, path: str, content: bytes, version: Version | None) -> None:
         import obstore
@@ -236,7 +237,7 @@ class Store:
             yield
         except (BaseError, OSError, ValueError) as error:
             place = self.uri(path).rstrip("/")
-            raise StoreFailed(f"{place}: could not {what} it. {_reason(error)}") from None
+            raise StoreFailed(f"{place}: could not {what} it. {reason(error)}") from None
 
 
 def _existing(folder: Path, make: bool) -> Path:
@@ -248,6 +249,11 @@ def _existing(folder: Path, make: bool) -> Path:
     return folder
 
 
+def _plain_http() -> dict[str, bool]:
+    """What the environment says of plain http: options that are given here take the place of those in it."""
+    return {"allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true")}
+
+
 def _version(meta: Any) -> Version:
     return {key: str(meta[key]) for key in ("e_tag", "version") if meta.get(key)}
 
@@ -256,7 +262,7 @@ def _stored(meta: Any) -> Stored:
     return Stored(str(meta["path"]), int(meta["size"]), meta["last_modified"])
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """What an error means and what to do, with the server's own code and message, or the first line of its text."""
     text = f"{type(error).__name__} {error}"
     words = _own_words(str(error))

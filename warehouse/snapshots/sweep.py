@@ -26,7 +26,7 @@ def is_due(head: Head, now: datetime) -> bool:
 
 
 def swept(store: Store, head: Head, now: datetime, keep: timedelta) -> tuple[int, str]:
-    """Remove what no kept snapshot names and is older than `keep`; return how much, and why nothing, if so.
+    """Remove what no kept snapshot names and is older than `keep`; return how much, and why nothing was, if so.
 
     A store that does not let anything be removed costs space, but no publish.
     """
@@ -36,7 +36,7 @@ def swept(store: Store, head: Head, now: datetime, keep: timedelta) -> tuple[int
         store.remove(old)
         return len(old) + _remove_torn(store, now - keep), ""
     except StoreFailed as error:
-        return 0, str(error)
+        return 0, f"Nothing could be removed, which costs space: {error}"
 
 
 def _named(store: Store, head: Head) -> set[str]:
