@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pipelines.console import console
-from pipelines.doctor import dagster_home, folder, service, versions
+from pipelines.doctor import dagster_home, folder, service, unit_budget, versions
 from pipelines.doctor.finding import Finding, Verdict, counted
 from pipelines.settings import Settings, read_settings
 from warehouse.errors import WrongUsage
@@ -44,6 +44,8 @@ def _examine_all(settings: Settings) -> Iterator[Finding]:
         advice = "Mend the data folder first: the budget of requests and Dagster's home lie in it."
         yield Finding(Verdict.WARNING, "API", "it was not asked", advice)
         return
+    if all(found.verdict != Verdict.FAULT for found in of_folder):
+        yield from unit_budget.examine(settings)
     yield from dagster_home.examine(settings)
     yield from service.examine(settings)
 

@@ -133,6 +133,16 @@ def test_a_sound_setup_has_no_fault(env: Env, tmp_path: Path) -> None:
     }
 
 
+def test_an_itwin_of_the_budget_that_nobody_knows_is_told(env: Env, world: World, tmp_path: Path) -> None:
+    env["JOBLEDGER_UNIT_BUDGET"] = f"5000, {world.itwins[0].upper()}=100, Bridge Nroth=800"
+    _, found = examined(env, tmp_path)
+    told = [finding for finding in found if finding["about"] == "JOBLEDGER_UNIT_BUDGET"]
+    assert [(finding["verdict"], "'bridge nroth'" in finding["said"]) for finding in told] == [("warning", True)]
+    env["JOBLEDGER_UNIT_BUDGET"] = f"{world.itwins[0]}=100"
+    _, found = examined(env, tmp_path)
+    assert [finding["verdict"] for finding in found if finding["about"] == "JOBLEDGER_UNIT_BUDGET"] == ["fine"]
+
+
 def test_people_read_signs_and_a_count(env: Env, tmp_path: Path) -> None:
     with_damaged_mart(env)
     lines = jobledger("doctor", env=env, cwd=tmp_path).stdout.splitlines()
