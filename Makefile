@@ -15,7 +15,7 @@ BENCH_READY := $(VENV)/.bench
 SPARK_READY := $(VENV)/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: run test proofs postgres older spark ui check pictures bench soak help clean commands month flatten many steady marts names --quick --keep
+.PHONY: run test proofs postgres older spark s3 ui check pictures bench soak help clean commands month flatten many steady marts names --quick --keep
 
 run: $(READY) ## set up and run everything once against the sandbox API; prints what it made and where
 	@$(BIN)/python -m pipelines.trial
@@ -53,6 +53,9 @@ bench: $(BENCH_READY) ## the benchmarks, beside what a reader knows; make bench 
 commands month flatten many steady marts names --quick --keep: # what `make bench` is given
 	@:
 
+s3: $(READY) ## publishes in object storage: 8 readers, 200 killed pushes, two pushers, a random course (S3_READERS, S3_PUSHES, S3_KILLS, S3_RACES, S3_RUNS)
+	@$(BIN)/python -m pytest -m s3 -n 2 --dist worksteal -rP tests/faults/test_buckets.py
+
 soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server, 2,000 random histories (SOAK_HISTORIES), more worlds
 	@$(BIN)/python -m pytest -m soak -n 2 --dist worksteal -rP tests/faults tests/assets tests/warehouse
 
@@ -63,7 +66,7 @@ clean: ## remove .venv and caches, never data
 	@rm -rf $(VENV) .older .pytest_cache .ruff_cache .hypothesis
 
 help: ## all of these
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /make \1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):[^#]*## /make \1\t/' | expand -t 14
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jobledger needs Python 3.11 or newer; set PYTHON=...")'

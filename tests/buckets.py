@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -14,10 +15,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Final
 
@@ -116,6 +119,24 @@ def push_numbers(lake: Lake, url: str, number: int, keep: timedelta = KEEP) -> P
     """Publish one number."""
     write_numbers(lake, number)
     return push(lake, NUMBERS, url, contract="contract", keep=keep)
+
+
+def begun_push(data: Path, url: str, number: int) -> ForkServerProcess:
+    """Return a process that has written a number and begins to push it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.buckets", "obstore.store", "deltalake"])
+    ready, begun = context.Pipe(duplex=False)
+    process = context.Process(target=_write_and_push, args=(data, url, number, dict(os.environ), begun))
+    process.start()
+    assert ready.poll(60)
+    return process
+
+
+def _write_and_push(data: Path, url: str, number: int, env: Mapping[str, str], begun: Connection) -> None:
+    os.environ.update(env)
+    write_numbers(Lake(data), number)
+    begun.send(True)
+    push(Lake(data), NUMBERS, url, contract="contract", keep=KEEP)
 
 
 def numbers_of(store: Store, snapshot: Snapshot) -> list[int]:

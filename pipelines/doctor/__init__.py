@@ -1,7 +1,7 @@
 """`jobledger doctor`: what may keep the ledger from working, each finding with what to do about it.
 
 Examinations look and change nothing. One module examines one thing: the settings, the data folder, the API as these
-credentials reach it, Dagster's home. Faults are told first, then warnings, then what is fine.
+credentials reach it, the snapshots, Dagster's home. Faults are told first, then warnings, then what is fine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pipelines.console import console
-from pipelines.doctor import dagster_home, folder, service, unit_budget, versions
+from pipelines.doctor import dagster_home, folder, service, snapshots, unit_budget, versions
 from pipelines.doctor.finding import Finding, Verdict, counted
 from pipelines.settings import Settings, read_settings
 from warehouse.errors import WrongUsage
@@ -46,6 +46,7 @@ def _examine_all(settings: Settings) -> Iterator[Finding]:
         return
     if all(found.verdict != Verdict.FAULT for found in of_folder):
         yield from unit_budget.examine(settings)
+    yield from snapshots.examine(settings)
     yield from dagster_home.examine(settings)
     yield from service.examine(settings)
 

@@ -16,8 +16,8 @@ import pytest
 
 from assets.checks import AGREEMENT, CORE_CHECKS, EVERY_ITWIN_IS_WALKED, EVERY_MONTH_CAME_THROUGH, RAW_CHECKS
 from assets.report.making import REPORT
-from assets.wiring import COMPLETE_WALK, PUBLISHED
-from pipelines.definitions import JOB_NAME, build_defs
+from assets.wiring import COMPLETE_WALK, PUBLISHED, PUSHED
+from pipelines.definitions import JOB_NAME, NAMES_JOB, build_defs
 from pipelines.sandbox import Sandbox, ScriptedWorld, World
 from pipelines.sync import range_tags
 from tests.pipelines.ledger_of_sandbox import NOW, ROOT, environment, running, small_world
@@ -48,6 +48,14 @@ A_JOB: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def defs() -> dg.Definitions:
     return build_defs(start="2026-01")
+
+
+@pytest.mark.parametrize("pushed", [True, False])
+def test_a_run_pushes_where_an_address_is_set(monkeypatch: pytest.MonkeyPatch, pushed: bool) -> None:
+    monkeypatch.setenv("JOBLEDGER_PUSH_URL", "file:///mnt/backup/ledger" if pushed else "")
+    defs = build_defs(start="2026-01")
+    for name in (JOB_NAME, NAMES_JOB):
+        assert (dg.AssetKey(PUSHED) in defs.resolve_job_def(name).asset_layer.selected_asset_keys) is pushed
 
 
 @pytest.fixture

@@ -90,6 +90,10 @@ def with_strange_itwin(env: Env) -> None:
     env["ITWIN_IDS"] = f"{env['ITWIN_IDS']},{STRANGER}"
 
 
+def without_the_disk_of_snapshots(env: Env) -> None:
+    env["JOBLEDGER_PUSH_URL"] = "file:///nowhere/at/all"
+
+
 def with_damaged_dagster(env: Env) -> None:
     Path(env["JOBLEDGER_DATA"], "dagster/history/runs.db").write_bytes(b"no database at all" * 100)
 
@@ -106,6 +110,7 @@ BROKEN: list[tuple[Callable[[Env], None], str, str, str]] = [
     (with_token_of_other_scope, "token", "its scopes are other", "itwin-platform"),
     (without_service, "token", "gave no whole answer", "ITWIN_TOKEN_URL"),
     (with_strange_itwin, f"iTwin {STRANGER}", "404", "no member"),
+    (without_the_disk_of_snapshots, "snapshots", "There is no folder /nowhere/at/all", "docs/lake.md"),
     (with_damaged_dagster, "Dagster", "cannot be read", "Move the folder away"),
 ]
 

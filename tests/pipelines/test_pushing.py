@@ -67,6 +67,8 @@ def test_runs_push_what_they_published_and_a_failure_costs_the_push_alone(course
     pulled = course.run("pull", JOBLEDGER_DATA=str(course.home / "new"))
     assert pulled.returncode == 0
     assert files_of(Lake(course.home / "new")) == files_of(course.lake)  # with the walks of the run that failed
+    findings = course.run("doctor")
+    assert f"✓ snapshots: {bucket.url} holds 2 snapshots, the newest of {kept[1]['at']}" in findings.stdout
     status = course.run("status", "--json", JOBLEDGER_DATA=str(course.home / "new"))
     assert len(json.loads(status.stdout)["walks"]) == 1
 

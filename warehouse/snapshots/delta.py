@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TABLES_AT_ONCE: Final = 4
 ATTEMPTS: Final = 20
+PATIENCE: Final = {"connect_timeout": "5s", "timeout": "120s", "max_retries": "4", "retry_timeout": "60s"}
 TYPES: Final[Mapping[str, Any]] = {
     "VARCHAR": "string",
     "BIGINT": "long",
@@ -103,7 +104,7 @@ def _load(store: Store, name: str) -> DeltaTable | None:
     from deltalake.exceptions import TableNotFoundError
 
     try:
-        return DeltaTable(delta_uri(store, name))
+        return DeltaTable(delta_uri(store, name), storage_options=_options(store))
     except TableNotFoundError:
         return None
 
@@ -120,7 +121,13 @@ def _create(store: Store, head: Head, name: str, table: TableOf, keep: timedelta
         name=name,
         configuration={"delta.logRetentionDuration": days, "delta.deletedFileRetentionDuration": days},
         commit_properties=_note(head),
+        storage_options=_options(store),
     )
+
+
+def _options(store: Store) -> dict[str, str] | None:
+    """How long a bucket is waited for: as the store does."""
+    return None if store.folder else PATIENCE
 
 
 def _schema(table: TableOf) -> Schema:

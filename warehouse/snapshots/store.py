@@ -264,8 +264,8 @@ def _stored(meta: Any) -> Stored:
 
 def reason(error: Exception) -> str:
     """What an error means and what to do, with the server's own code and message, or the first line of its text."""
-    text = f"{type(error).__name__} {error}"
-    words = _own_words(str(error))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text, words = f"{type(error).__name__} {plain}", _own_words(plain)
     for pattern, what, advice in REASONS:
         if re.search(pattern, text):
             return f"{what}: {words}. {advice}"
