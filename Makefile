@@ -29,8 +29,8 @@ older: $(READY) ## the core of the tests with DuckDB 1.5
 test: $(READY) ## set up and run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-proofs: $(READY) ## what make test leaves out: random courses, all seeds, all kills
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m proof
+proofs: $(READY) ## what make test leaves out: whole courses of runs, the browser, random courses, all seeds, all kills
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m proof
 
 postgres: $(READY) ## Dagster on Postgres, on a server of Debian's package postgresql
 	@$(BIN)/python -m pytest -m postgres -p no:xdist tests/pipelines
@@ -60,7 +60,7 @@ soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server, 
 	@$(BIN)/python -m pytest -m soak -n 2 --dist worksteal -rP tests/faults tests/assets tests/warehouse
 
 pictures: $(READY) ## take the pictures of the README anew, with Chromium
-	@UI_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -m picture tests/assets/test_report_in_a_browser.py tests/pipelines/test_dagster_ui.py
+	@UI_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -p no:xdist -m picture tests/assets/test_report_in_a_browser.py tests/pipelines/test_dagster_ui.py
 
 clean: ## remove .venv and caches, never data
 	@rm -rf $(VENV) .older .pytest_cache .ruff_cache .hypothesis

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import os
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests import buckets
 from tests import docs_ledger as docs
@@ -15,13 +17,13 @@ from tests import report_ledger as report
 @pytest.fixture(scope="session")
 def docs_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of the docs' ledger. It is shared: write nothing there but a report."""
-    return docs.build(tmp_path_factory.mktemp("docs"))
+    return _built_once(tmp_path_factory, "docs", docs.build)
 
 
 @pytest.fixture(scope="session")
 def report_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of the report's ledger. It is shared: write nothing there but a report."""
-    return report.build(tmp_path_factory.mktemp("report"))
+    return _built_once(tmp_path_factory, "report", report.build)
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +45,15 @@ def bucket(server_of_buckets: buckets.Bucket, tmp_path: Path, monkeypatch: pytes
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty store, once a folder and once a bucket."""
     return f"file://{tmp_path}/store" if request.param == "file" else request.getfixturevalue("bucket").url
+
+
+def _built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], Path]) -> Path:
+    """Build a ledger for all processes of this run of the tests: the first that needs it does, the others wait."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    place, done = shared / name, shared / f"{name}.done"
+    with FileLock(shared / f"{name}.lock"):
+        if not done.exists():
+            build(place)
+            done.touch()
+    return place

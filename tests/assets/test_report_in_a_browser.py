@@ -20,7 +20,7 @@ from warehouse.lake import Lake
 CHARTS = 17
 VIEWS = [(width, scheme) for width in (1400, 390) for scheme in ("light", "dark")]
 
-pytestmark = [pytest.mark.browser, NEEDS_BROWSER]
+pytestmark = [pytest.mark.browser, pytest.mark.proof, NEEDS_BROWSER]
 
 
 @pytest.fixture(scope="module")

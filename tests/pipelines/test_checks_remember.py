@@ -14,6 +14,8 @@ from pipelines.sandbox import ScriptedWorld
 from pipelines.sync import range_tags
 from tests.pipelines.ledger_of_sandbox import environment, running, small_world
 
+pytestmark = pytest.mark.proof
+
 ITWIN = "11111111-0000-4000-8000-000000000000"
 
 

@@ -10,10 +10,14 @@ import time
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from tests.faults.chains import page, query, to
 from tests.faults.world import ITWINS, job
 from tests.pipelines.ledger_of_sandbox import JOBLEDGER, jobledger
 from tests.servers import Reply, Request, Server, serving
+
+pytestmark = pytest.mark.proof
 
 SYNC = ("sync", "--from", "2025-11", "--to", "2025-11")
 SHUFFLED, DRIPPING, WHOLE = ITWINS

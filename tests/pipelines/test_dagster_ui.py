@@ -16,6 +16,8 @@ from tests.browser import CHROMIUM, NEEDS_BROWSER, kept
 from tests.pipelines.ledger_of_sandbox import environment, running, small_world
 from tests.pipelines.ui_server import Ui, graphql, serving_ui, until
 
+pytestmark = pytest.mark.proof
+
 LAUNCH = """
 mutation Launch($parameters: ExecutionParams!) {
   launchRun(executionParams: $parameters) {

@@ -18,6 +18,8 @@ from tests.pipelines.test_definitions import A_JOB
 from warehouse.lake import Lake
 from warehouse.tables import JOBS
 
+pytestmark = pytest.mark.proof
+
 Ledger = tuple[dict[str, str], Path]
 OPEN = {**A_JOB, "id": "open", "state": "Queued", "executionInfo": {"createdDateTime": "2026-03-05T10:00:00Z"}}
 """A job that is open since March, so that a sync without months has a gap between its months: two runs."""

@@ -30,6 +30,8 @@ from warehouse.failed_months import failed_months
 from warehouse.lake import Lake
 from warehouse.tables import JOBS, OBSERVATIONS
 
+pytestmark = pytest.mark.proof
+
 MONTHS = ("2025-09", "2025-10", "2025-11")
 REFUSED = json_reply({"error": {"code": "HeaderNotFound", "message": "Access denied."}}, 401)
 NOT_FOUND = json_reply({"error": {"code": "JobNotFound", "message": "Requested job is not available."}}, 404)

@@ -30,6 +30,8 @@ from warehouse.marts.all import all_tables
 from warehouse.months import month_of, previous_month
 from warehouse.name_tables import NAME_OBSERVATIONS, NAME_TABLES
 
+pytestmark = pytest.mark.proof
+
 CURRENT = month_of(datetime.now(UTC))
 PREVIOUS = previous_month(CURRENT)
 FIRST = previous_month(PREVIOUS)

@@ -29,6 +29,8 @@ from warehouse.marts.all import MARTS, all_tables
 from warehouse.name_tables import NAME_TABLES
 from warehouse.tables import JOBS, RAW_TABLES, REJECTED_RECORDS
 
+pytestmark = pytest.mark.proof
+
 MADE_BY_0_1_0: Final = Path(__file__).parents[1] / "fixtures" / "ledger-0.1.0"
 OLD_MONTHS: Final = ["2026-02", "2026-03"]
 CURRENT: Final = "2026-04"
