@@ -39,6 +39,7 @@ from assets.checks import (
 )
 from assets.flatten import code_digest, flatten_months, is_fresh
 from assets.itwins import find_itwins, newcomers
+from assets.keys import asset_path, group_name
 from assets.landing import Landed
 from assets.marts import make_marts, mart_digest
 from assets.name_tables import code_digest as code_digest_of_names
@@ -214,6 +215,11 @@ def build_last_check(*, pushed: bool = False) -> dg.AssetChecksDefinition:
     return last_check
 
 
+def asset_key(name: str) -> dg.AssetKey:
+    """Return the key of a table, or of what else is an asset."""
+    return dg.AssetKey(asset_path(name))
+
+
 def column_schema(table: Table) -> dg.TableSchema:
     """A table's columns as Dagster shows them, with what they are made from where that is declared."""
     made_of = column_lineage(table)
@@ -241,7 +247,7 @@ def lineage_metadata(table: Table) -> dict[str, Any]:
     """A table's column lineage as Dagster takes it; empty where none is declared."""
     made_of = column_lineage(table)
     deps = {
-        name: [dg.TableColumnDep(asset_key=dg.AssetKey(source), column_name=column) for source, column in sources]
+        name: [dg.TableColumnDep(asset_key=asset_key(source), column_name=column) for source, column in sources]
         for name, sources in made_of.items()
     }
     return {"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {}
@@ -250,9 +256,9 @@ def lineage_metadata(table: Table) -> dict[str, Any]:
 def asset_spec(table: Table, code: str, deps: Sequence[str] = ()) -> dg.AssetSpec:
     """A table as an asset: key, group, description and columns come from its declaration; `code` is what makes it."""
     return dg.AssetSpec(
-        key=table.name,
-        deps=list(deps),
-        group_name=table.group,
+        key=asset_key(table.name),
+        deps=[asset_key(name) for name in deps],
+        group_name=group_name(table.group),
         description=table.comment,
         kinds={"parquet", "duckdb"},
         owners=OWNERS,
@@ -282,12 +288,12 @@ def materialized(
         for month in asked or ():
             of = mine.get(month)
             shown = {"dagster/partition_row_count": 0} if of is None else _file_metadata(lake, table, of)
-            context.add_asset_metadata(shown, table.name, partition_key=month)
+            context.add_asset_metadata(shown, asset_key(table.name), partition_key=month)
         made = [of for of in mine.values() if of.changed_ns >= began_ns]
         if made:
             of = next((of for of in reversed(made) if of.rows), made[-1])
             shown = {"preview": dg.MetadataValue.md(preview(lake.path(table, of.month)))}
-            context.add_asset_metadata(shown, table.name, partition_key=of.month if asked else None)
+            context.add_asset_metadata(shown, asset_key(table.name), partition_key=of.month if asked else None)
         whole = {
             "dagster/row_count": row_count(found),
             "dagster/size_bytes": sum(of.size for of in found),
@@ -295,7 +301,7 @@ def materialized(
         }
         whole |= {"months": len(found)} if table.monthly else {}
         yield dg.MaterializeResult(
-            asset_key=table.name, metadata=whole, data_version=dg.DataVersion(version(mine.values()))
+            asset_key=asset_key(table.name), metadata=whole, data_version=dg.DataVersion(version(mine.values()))
         )
 
 
@@ -323,8 +329,8 @@ def _uri(place: Path) -> str:
 
 def _complete_walk() -> dg.AssetsDefinition:
     spec = dg.AssetSpec(
-        key=COMPLETE_WALK,
-        group_name="raw",
+        key=asset_key(COMPLETE_WALK),
+        group_name=group_name("raw"),
         description="The newest walk that came to its proven end. The ledger is as fresh as this.",
         kinds={"api"},
         owners=OWNERS,
@@ -358,11 +364,14 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
                 note(lake, done.month, "walk", context.run.run_id, done.failure)
                 if done.month in context.partition_keys:
                     for table in (OBSERVATIONS, WALKS):
-                        context.add_asset_metadata(synced_metadata(done), table.name, partition_key=done.month)
+                        context.add_asset_metadata(
+                            synced_metadata(done), asset_key(table.name), partition_key=done.month
+                        )
                 complete += [walk for walk in done.landed.walks if walk.complete] if done.landed else []
         if complete:
             newest = max(walk.finished_at for walk in complete if walk.finished_at)
-            context.log_event(dg.AssetMaterialization(COMPLETE_WALK, metadata={"finished_at": newest.isoformat()}))
+            shown = {"finished_at": newest.isoformat()}
+            context.log_event(dg.AssetMaterialization(asset_key(COMPLETE_WALK), metadata=shown))
         yield from materialized(context, lake, tables, began_ns)
         by_name = {table.name: table for table in ledger_tables(known)}
         yield from _check_results(verify(lake, RAW_CHECKS, by_name, known, itwin_ids=plan.itwin_ids))
@@ -416,11 +425,13 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
             elif done.made:
                 context.log.info(f"{done.month}: {done.rows['jobs']} jobs flattened")
             if done.made and done.month in context.partition_keys:
-                context.add_asset_metadata({"seconds": round(done.seconds, 2)}, JOBS.name, partition_key=done.month)
+                took = {"seconds": round(done.seconds, 2)}
+                context.add_asset_metadata(took, asset_key(JOBS.name), partition_key=done.month)
             elif done.made:
                 for name, rows in done.rows.items():
                     shown = {"dagster/partition_row_count": rows}
-                    context.log_event(dg.AssetMaterialization(name, partition=done.month, metadata=shown))
+                    event = dg.AssetMaterialization(asset_key(name), partition=done.month, metadata=shown)
+                    context.log_event(event)
         yield from materialized(context, lake, tables, began_ns)
         by_name = {table.name: table for table in ledger_tables(known)}
         settled = partial(is_fresh, lake, known=known)
@@ -467,15 +478,16 @@ def _make_names(ledger: LedgerResource, lake: Lake, plan: Plan, run_id: str, *, 
         make_name_tables(lake)
 
 
-def published_keys(pushed: bool) -> list[str]:
-    """The keys of what shows the tables to others."""
+def published_names(pushed: bool) -> list[str]:
+    """The names of what shows the tables to others."""
     return [PUBLISHED, PUSHED] if pushed else [PUBLISHED]
 
 
-def name_keys(pushed: bool) -> list[str]:
+def name_keys(pushed: bool) -> list[dg.AssetKey]:
     """The keys of the tables of names, and of what is made from them without a month."""
     marts = (mart.name for mart in MARTS)
-    return [*(table.name for table in NAME_TABLES), DATA_DICTIONARY, *marts, *published_keys(pushed)]
+    names = [*(table.name for table in NAME_TABLES), DATA_DICTIONARY, *marts, *published_names(pushed)]
+    return [asset_key(name) for name in names]
 
 
 def _mart_assets(known: Contract) -> dg.AssetsDefinition:
@@ -498,7 +510,8 @@ def _mart_assets(known: Contract) -> dg.AssetsDefinition:
             write_dictionary(lake, tables, known)
             made = make_marts(lake, MARTS, tables, on_made=lambda name, took: seconds.update({name: took}))
         for mart in MARTS:
-            context.add_asset_metadata(_made_metadata(lake, mart, made[mart.name], seconds[mart.name]), mart.name)
+            shown = _made_metadata(lake, mart, made[mart.name], seconds[mart.name])
+            context.add_asset_metadata(shown, asset_key(mart.name))
         yield from materialized(context, lake, (dictionary, *(mart.table for mart in MARTS)), began_ns)
 
     return marts
@@ -517,9 +530,9 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
     tables = all_tables(known)
 
     spec = dg.AssetSpec(
-        key=PUBLISHED,
-        deps=[table.name for table in tables],
-        group_name="published",
+        key=asset_key(PUBLISHED),
+        deps=[asset_key(table.name) for table in tables],
+        group_name=group_name("published"),
         description="history.duckdb, the door for SQL: a commented view, or table, for each table of the lake.",
         kinds={"duckdb"},
         owners=OWNERS,
@@ -542,7 +555,7 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
             "dagster/size_bytes": place.stat().st_size,
             "tables": len(tables),
         }
-        yield dg.MaterializeResult(asset_key=PUBLISHED, metadata=metadata)
+        yield dg.MaterializeResult(asset_key=asset_key(PUBLISHED), metadata=metadata)
         yield from _check_results([verdict])
 
     return published
@@ -551,9 +564,9 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
 def _report_asset(known: Contract) -> dg.AssetsDefinition:
     tables = all_tables(known)
     spec = dg.AssetSpec(
-        key=REPORT,
-        deps=[PUBLISHED],
-        group_name="published",
+        key=asset_key(REPORT),
+        deps=[asset_key(PUBLISHED)],
+        group_name=group_name("published"),
         description="report.html, one page that answers what is asked most: costs, times, failures, what is stuck.",
         kinds={"html"},
         skippable=True,
@@ -571,7 +584,8 @@ def _report_asset(known: Contract) -> dg.AssetsDefinition:
         place = made.place
         shown = {"path": dg.MetadataValue.path(str(place)), "dagster/uri": _uri(place), "made": made.is_new}
         told = {"in short": dg.MetadataValue.md(made.in_short)} if made.in_short else {}
-        yield dg.MaterializeResult(asset_key=REPORT, metadata=shown | told | {"bytes": place.stat().st_size})
+        shown |= told | {"bytes": place.stat().st_size}
+        yield dg.MaterializeResult(asset_key=asset_key(REPORT), metadata=shown)
 
     return report
 
@@ -579,9 +593,9 @@ def _report_asset(known: Contract) -> dg.AssetsDefinition:
 def _pushed_asset(known: Contract) -> dg.AssetsDefinition:
     tables = all_tables(known)
     spec = dg.AssetSpec(
-        key=PUSHED,
-        deps=[PUBLISHED],
-        group_name="published",
+        key=asset_key(PUSHED),
+        deps=[asset_key(PUBLISHED)],
+        group_name=group_name("published"),
         description="The newest snapshot in object storage: all tables as one whole publish, and those that are kept.",
         kinds={"parquet"},
         owners=OWNERS,
@@ -603,7 +617,7 @@ def _pushed_asset(known: Contract) -> dg.AssetsDefinition:
             context.log.error(f"Push: FAILED: {shown['failed']}")
         note(lake, ALL_MONTHS, "push", context.run.run_id, failure)
         # Without a result, Dagster would skip the last step too, which is the one that fails the run.
-        yield dg.MaterializeResult(asset_key=PUSHED, metadata={"dagster/uri": plan.url, **shown})
+        yield dg.MaterializeResult(asset_key=asset_key(PUSHED), metadata={"dagster/uri": plan.url, **shown})
 
     return pushed
 
@@ -624,10 +638,10 @@ def check_spec(check: Check, after: Sequence[str] = ()) -> dg.AssetCheckSpec:
     """A check as Dagster shows it; it waits for the assets of `after` too."""
     return dg.AssetCheckSpec(
         name=check.name,
-        asset=check.table,
+        asset=asset_key(check.table),
         description=check.meaning,
         blocking=check.weight == "blocking",
-        additional_deps=list(after),
+        additional_deps=[asset_key(name) for name in after],
     )
 
 
@@ -636,7 +650,7 @@ def _check_results(verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]
         shown = {"rows": dg.MetadataValue.md(as_markdown(verdict.rows))} if verdict.offending else {}
         yield dg.AssetCheckResult(
             passed=verdict.holds,
-            asset_key=verdict.check.table,
+            asset_key=asset_key(verdict.check.table),
             check_name=verdict.check.name,
             severity=dg.AssetCheckSeverity.WARN if verdict.check.weight == "warning" else dg.AssetCheckSeverity.ERROR,
             metadata={"offending": verdict.offending, **shown},

@@ -7,8 +7,10 @@ again by the next tick.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import dagster as dg
@@ -32,7 +34,8 @@ from assets.failing_runs import EndedRun, failing_runs
 from assets.plan import quiet
 from pipelines.alert_addresses import SETTING
 from pipelines.delivery import Letter, deliver
-from pipelines.home import UI
+from pipelines.home import UI, is_own
+from pipelines.own_runs import of_ledger
 from pipelines.settings import Settings, read_settings
 from warehouse.explain import redacted
 from warehouse.failed_months import failed_months
@@ -50,10 +53,11 @@ FIRST_LOOK_BACK: Final = timedelta(days=1)
 OVERLAP: Final = timedelta(minutes=2)
 """Ended runs are looked at again for so long: their entries may arrive out of order."""
 
-OWN_JOBS: Final = ("sync", "names", "prune", "__ASSET_JOB")
-"""The jobs whose runs are the ledger's, the last for what is materialised in the UI by hand."""
-
 RANGE_TAGS: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+EndedSince = Callable[[datetime], Iterable[EndedRun]]
+"""What returns the ledger's runs that ended since an instant."""
 
 
 def alerts_sensor() -> dg.SensorDefinition:
@@ -73,16 +77,19 @@ def _tick(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     settings = read_settings()
     if not settings.alert_addresses:
         return dg.SkipReason(f"{SETTING} names no address.")
-    return dg.SkipReason(watch(settings, context.instance, datetime.now(UTC)))
+    origin = context.code_location_origin
+    return dg.SkipReason(watch(settings, context.instance, datetime.now(UTC), origin.location_name if origin else None))
 
 
-def watch(settings: Settings, instance: dg.DagsterInstance, now: datetime) -> str:
+def watch(settings: Settings, instance: dg.DagsterInstance, now: datetime, location: str | None = None) -> str:
     """Tell each address what it does not know yet, and return a sentence of what was sent."""
     lake = Lake(settings.data)
+    is_ours = of_ledger(location, own_home=is_own(Path(instance.root_directory), settings))
+    ended = partial(_ended_runs, instance, lake, is_ours)
     addresses = {address.digest: address for address in settings.alert_addresses}
     with lake.exclusive(LOCK, wait_seconds=SECONDS_TO_WAIT):
         before = read_state(lake)
-        state = observed(*_look(before, settings, lake, instance, now), addresses)
+        state = observed(*_look(before, settings, lake, ended, now), addresses)
         messages = {name: found for name in addresses if (found := message_for(state, name)) is not None}
         letters = {addresses[name]: _letter(message, lake) for name, message in messages.items()}
         outcomes = {address.digest: outcome for address, outcome in deliver(letters).items()}
@@ -95,23 +102,25 @@ def watch(settings: Settings, instance: dg.DagsterInstance, now: datetime) -> st
 
 
 def _look(
-    state: AlertState, settings: Settings, lake: Lake, instance: dg.DagsterInstance, now: datetime
+    state: AlertState, settings: Settings, lake: Lake, ended_since: EndedSince, now: datetime
 ) -> tuple[AlertState, list[Occurrence]]:
     """The state with what became of the runs, and all that is wrong."""
     since = now - FIRST_LOOK_BACK if state.runs_until is None else state.runs_until - OVERLAP
-    ended = list(_ended_runs(instance, lake, since))
+    ended = list(ended_since(since))
     failing = failing_runs(state.failing, ended)
     until = max([state.runs_until or since, *(run.ended_at for run in ended)])
     wrong = occurrences(lake, failing, settings.unit_budget, settings.plan(quiet), now)
     return replace(state, runs_until=until, failing=tuple(failing)), wrong
 
 
-def _ended_runs(instance: dg.DagsterInstance, lake: Lake, since: datetime) -> Iterator[EndedRun]:
-    """The runs of the ledger's jobs that succeeded or failed since an instant."""
+def _ended_runs(
+    instance: dg.DagsterInstance, lake: Lake, is_ours: Callable[[dg.DagsterRun], bool], since: datetime
+) -> Iterator[EndedRun]:
+    """The runs of the ledger that succeeded or failed since an instant."""
     statuses = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     for record in instance.get_run_records(dg.RunsFilter(statuses=statuses, updated_after=since)):
         run, ended_at = record.dagster_run, _ended_at(record)
-        if run.job_name in OWN_JOBS and ended_at >= since:
+        if is_ours(run) and ended_at >= since:
             failed = run.status == dg.DagsterRunStatus.FAILURE
             yield EndedRun(
                 run.job_name,

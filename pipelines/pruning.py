@@ -5,7 +5,7 @@ however old: the UI shows them. The ledger's tables do not depend on any of this
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.runs.schema import RunTagsTable
 
+from pipelines.home import is_own
+from pipelines.own_runs import of_ledger
 from pipelines.settings import read_settings
 
 ENDED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -24,8 +26,11 @@ BATCH: Final = 500
 @dg.op(required_resource_keys={"ledger"})
 def prune_history(context: dg.OpExecutionContext) -> None:
     """Remove the runs that are older than JOBLEDGER_KEEP_RUNS_DAYS."""
-    days = read_settings().keep_runs_days
-    removed = prune(context.instance, datetime.now(UTC) - timedelta(days=days))
+    settings = read_settings()
+    days, origin = settings.keep_runs_days, context.run.remote_job_origin
+    own_home = is_own(Path(context.instance.root_directory), settings)
+    is_ours = None if own_home else of_ledger(origin.location_name if origin else None, own_home=False)
+    removed = prune(context.instance, datetime.now(UTC) - timedelta(days=days), is_ours)
     context.log.info(f"{removed} runs of more than {days} days ago removed")
 
 
@@ -47,11 +52,16 @@ def pruning_schedule() -> dg.ScheduleDefinition:
     )
 
 
-def prune(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Remove the ended runs that were created before an instant, with events and logs; return how many."""
+def prune(
+    instance: dg.DagsterInstance, before: datetime, is_ours: Callable[[dg.DagsterRun], bool] | None = None
+) -> int:
+    """Remove the ended runs that were created before an instant, with events and logs; return how many.
+
+    In another team's home, `is_ours` says which runs are the ledger's: the others are not touched.
+    """
     kept = _runs_to_keep(instance)
-    ended = instance.get_run_ids(dg.RunsFilter(statuses=list(ENDED), created_before=before))
-    old = [run_id for run_id in ended if run_id not in kept]
+    ended = instance.get_runs(dg.RunsFilter(statuses=list(ENDED), created_before=before))
+    old = [run.run_id for run in ended if run.run_id not in kept and (is_ours is None or is_ours(run))]
     for run_id in old:
         instance.delete_run(run_id)
         _remove_files(instance, run_id)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from dotenv import dotenv_values
 
 from assets.api.filters import plain_id
+from assets.keys import PREFIX_SETTING, read_prefix
 from assets.plan import Plan
 from assets.unit_budget import UnitBudget, read_unit_budget
 from pipelines.alert_addresses import SETTING as ALERT_URLS
@@ -180,6 +181,7 @@ SETTINGS: Final = (
     Setting(PUSH_URL, "", _push_url),
     Setting("JOBLEDGER_PUSH_KEEP_DAYS", "30", _days),
     Setting(POSTGRES_URL, "", read_address),
+    Setting(PREFIX_SETTING, "", read_prefix),
     Setting(MEMORY_SETTING, "", _memory),
     Setting(SHARED_SETTING, "0", _one_of("0", "1")),
 )
@@ -195,7 +197,7 @@ OF_LIBRARIES: Final = (
 DEFAULTS: Final = {setting.name: setting.default for setting in SETTINGS}
 """Every setting with its default; an empty one is not set."""
 
-FOR_THE_PROCESS: Final = (MEMORY_SETTING, SHARED_SETTING, POSTGRES_URL)
+FOR_THE_PROCESS: Final = (MEMORY_SETTING, SHARED_SETTING, POSTGRES_URL, PREFIX_SETTING)
 """What lower floors and `dagster.yaml` read from the environment, so that a line in `.env` holds for them too."""
 
 OF_CLOUDS: Final = ("AWS_", "AZURE_", "GOOGLE_")

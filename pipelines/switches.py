@@ -17,7 +17,10 @@ from pipelines.settings import Settings
 from warehouse.errors import WrongUsage
 
 WORKSPACE: Final = Path("workspace.yaml")
-"""What the web server and the daemon load: a switch counts for the location that it names."""
+"""What the web server and the daemon load: a switch counts for the location of the ledger that it names."""
+
+OF_LEDGER: Final = "hourly_recent_months"
+"""A schedule by which the ledger is told from other locations of a workspace."""
 
 
 def switch(settings: Settings, *, on: bool) -> list[str]:
@@ -48,8 +51,11 @@ def _repository(home: dg.DagsterInstance) -> Generator[RemoteRepository]:
         home, WorkspaceFileTarget([str(WORKSPACE)]), code_server_log_level="warning"
     ) as workspace:
         context = workspace.create_request_context()
+        for location in context.code_locations:
+            for repository in location.get_repositories().values():
+                if repository.has_schedule(OF_LEDGER):
+                    yield repository
+                    return
         for error in context.code_location_errors():
             raise WrongUsage(f"{WORKSPACE} cannot be loaded: {error.message}")
-        (location,) = context.code_locations
-        (repository,) = location.get_repositories().values()
-        yield repository
+        raise WrongUsage(f"{WORKSPACE} names no code location with the ledger.")

@@ -221,13 +221,11 @@ def _run_stretch(
 
 def _downstream_keys(settings: Settings) -> list[dg.AssetKey]:
     """The assets that are made without asking the API."""
-    import dagster as dg
-
-    from assets.wiring import published_keys
+    from assets.wiring import asset_key, published_names
 
     raw = {table.name for table in (*RAW_TABLES, REJECTED_RECORDS)}
-    keys = [*(table.name for table in all_tables(contract())), *published_keys(bool(settings.push_url))]
-    return [dg.AssetKey(key) for key in keys if key not in raw]
+    names = [*(table.name for table in all_tables(contract())), *published_names(bool(settings.push_url))]
+    return [asset_key(name) for name in names if name not in raw]
 
 
 def _unasked(lake: Lake, months: Sequence[str], failed: Sequence[FailedMonth]) -> list[FailedMonth]:
@@ -273,9 +271,11 @@ def _report_raw(instance: dg.DagsterInstance, months: Sequence[str], metadata: M
 def _materialisations(months: Sequence[str], metadata: Mapping[str, Any]) -> Iterator[dg.AssetMaterialization]:
     import dagster as dg
 
+    from assets.wiring import asset_key
+
     for month in months:
         for table in RAW_TABLES:
-            yield dg.AssetMaterialization(asset_key=table.name, partition=month, metadata=metadata)
+            yield dg.AssetMaterialization(asset_key(table.name), partition=month, metadata=metadata)
 
 
 def _run_config(walk: bool, accept_gone: bool) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,9 +32,10 @@ from pipelines.sync import range_tags
 from tests.pipelines.ledger_of_sandbox import ROOT, environment, jobledger, running, small_world
 from tests.pipelines.test_checks_remember import ITWIN
 from tests.pipelines.test_checks_remember import a_job as job_of
-from tests.pipelines.test_dagster_ui import ENDED, answers, free_port, graphql, run_of_months, runs, until
+from tests.pipelines.test_dagster_ui import ENDED, run_of_months, runs
 from tests.pipelines.test_home import RUNS, a_job, an_asset, python
 from tests.pipelines.test_secrets import holds
+from tests.pipelines.ui_server import graphql, serving_ui, until
 from tests.postgres_server import CANARY, QUOTED, Postgres
 from tests.postgres_server import running as running_postgres
 from warehouse.errors import WrongUsage
@@ -277,24 +277,15 @@ def test_a_configuration_that_somebody_changed_is_not_passed_over_in_silence(set
 def ui(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The UI and the daemon as `make ui` starts them, whose Dagster is on Postgres."""
     world = small_world()
-    with running(world) as (sandbox, _), (tmp_path / "log.txt").open("w") as log:
-        port = free_port()
-        more = {"JOBLEDGER_UI_PORT": str(port), "JOBLEDGER_POSTGRES_URL": url}
-        env = environment(sandbox, world, tmp_path / "data", **more)
+    with running(world) as (sandbox, _):
+        env = environment(sandbox, world, tmp_path / "data", JOBLEDGER_POSTGRES_URL=url)
         for name in os.environ:
             if name.startswith(("ITWIN_", "JOBLEDGER_", "DAGSTER")):
                 monkeypatch.delenv(name)
         for name, value in env.items():
             monkeypatch.setenv(name, value)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.ui"], cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            until(lambda: answers(f"http://127.0.0.1:{port}"), 240, "the web server")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(60)
+        with serving_ui(env, tmp_path) as found:
+            yield found.url
 
 
 def command_lines() -> str:

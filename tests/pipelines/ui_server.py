@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,15 +32,25 @@ class Ui:
 def serving_ui(env: Mapping[str, str], home: Path) -> Generator[Ui]:
     """Start them with these settings, wait until they answer, and end them."""
     port = _free_port()
+    command = [sys.executable, "-m", "pipelines.ui"]
+    with _serving(command, ROOT, {**env, "JOBLEDGER_UI_PORT": str(port)}, home, port) as found:
+        yield found
+
+
+@contextmanager
+def serving_workspace(folder: Path, env: Mapping[str, str], home: Path) -> Generator[Ui]:
+    """Start Dagster's own web server and daemon on the `workspace.yaml` of a folder, as another team does."""
+    port = _free_port()
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    command = [dagster, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    with _serving(command, folder, env, home, port) as found:
+        yield found
+
+
+@contextmanager
+def _serving(command: Sequence[str], cwd: Path, env: Mapping[str, str], home: Path, port: int) -> Generator[Ui]:
     with (home / "log.txt").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.ui"],
-            cwd=ROOT,
-            env={**env, "JOBLEDGER_UI_PORT": str(port)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=log, stderr=log, start_new_session=True)
         try:
             until(lambda: _answers(f"http://127.0.0.1:{port}"), 240, "the web server")
             yield Ui(f"http://127.0.0.1:{port}", home, process)
