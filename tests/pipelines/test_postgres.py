@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import signal
+import socket
 import subprocess
+import sys
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,7 @@ from pipelines.home import end_dead_runs, home_of, instance
 from pipelines.pruning import prune
 from pipelines.sandbox import ScriptedWorld
 from pipelines.settings import Settings, read_settings
+from pipelines.switches import switch
 from pipelines.sync import range_tags
 from tests.pipelines.ledger_of_sandbox import ROOT, environment, jobledger, running, small_world
 from tests.pipelines.test_checks_remember import ITWIN
@@ -35,9 +40,10 @@ from tests.pipelines.test_checks_remember import a_job as job_of
 from tests.pipelines.test_dagster_ui import ENDED, run_of_months, runs
 from tests.pipelines.test_home import RUNS, a_job, an_asset, python
 from tests.pipelines.test_secrets import holds
-from tests.pipelines.ui_server import graphql, serving_ui, until
+from tests.pipelines.ui_server import answers, free_port, graphql, until
 from tests.postgres_server import CANARY, QUOTED, Postgres
 from tests.postgres_server import running as running_postgres
+from tests.test_deploy import COMPOSE
 from warehouse.errors import WrongUsage
 
 pytestmark = pytest.mark.postgres
@@ -275,17 +281,44 @@ def test_a_configuration_that_somebody_changed_is_not_passed_over_in_silence(set
 
 @pytest.fixture
 def ui(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The UI and the daemon as `make ui` starts them, whose Dagster is on Postgres."""
-    world = small_world()
-    with running(world) as (sandbox, _):
-        env = environment(sandbox, world, tmp_path / "data", JOBLEDGER_POSTGRES_URL=url)
+    """The services of deploy/compose.yaml as processes of this machine, with the DAGSTER_HOME of the image."""
+    home, world = tmp_path / "data" / "dagster", small_world()
+    home.mkdir(parents=True)
+    shipped = (ROOT / "pipelines" / name for name in ("dagster.yaml", "dagster_on_postgres.yaml"))
+    (home / "dagster.yaml").write_bytes(b"".join(file.read_bytes() for file in shipped))
+    code, web = free_port(), free_port()
+    workspace = (ROOT / "deploy" / "workspace.yaml").read_text()
+    (tmp_path / "workspace.yaml").write_text(
+        workspace.replace("host: code", "host: 127.0.0.1").replace("4000", str(code))
+    )
+    with running(world) as (sandbox, _), (tmp_path / "log.txt").open("w") as log, ExitStack() as stack:
+        env = environment(sandbox, world, tmp_path / "data", JOBLEDGER_POSTGRES_URL=url, DAGSTER_HOME=str(home))
         for name in os.environ:
             if name.startswith(("ITWIN_", "JOBLEDGER_", "DAGSTER")):
                 monkeypatch.delenv(name)
         for name, value in env.items():
             monkeypatch.setenv(name, value)
-        with serving_ui(env, tmp_path) as found:
-            yield found.url
+
+        def start(service: str) -> None:
+            here = {"0.0.0.0": "127.0.0.1", "4000": str(code), "3000": str(web), "/opt/jobledger": str(ROOT)}
+            here |= {"workspace.yaml": str(tmp_path / "workspace.yaml")}
+            program, *given = shlex.split(COMPOSE["services"][service]["command"])
+            command = [str(Path(sys.executable).with_name(program)), *(here.get(word, word) for word in given)]
+            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+            stack.callback(process.wait, 60)
+            stack.callback(process.terminate)
+
+        start("code")
+        until(lambda: listens(code), 240, "the code location")
+        start("webserver")
+        start("daemon")
+        until(lambda: answers(f"http://127.0.0.1:{web}"), 240, "the web server")
+        yield f"http://127.0.0.1:{web}"
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as found:
+        return found.connect_ex(("127.0.0.1", port)) == 0
 
 
 def command_lines() -> str:
@@ -294,9 +327,9 @@ def command_lines() -> str:
     return b"\n".join(found).decode(errors="replace")
 
 
-def tick_of_the_hourly_schedule(settings: Settings) -> None:
+def tick_of_the_hourly_schedule(settings: Settings, workspace_file: Path) -> None:
     """Let the hourly schedule tick now, as the daemon lets it at the full hour."""
-    target = WorkspaceFileTarget([str(ROOT / "workspace.yaml")])
+    target = WorkspaceFileTarget([str(workspace_file)])
     with instance(settings) as found, WorkspaceProcessContext(found, target) as workspace:
         (location,) = workspace.create_request_context().code_locations
         (repository,) = location.get_repositories().values()
@@ -315,8 +348,10 @@ def test_a_launched_run_a_schedule_s_run_and_a_sensor_s_tick_come_through_the_da
 ) -> None:
     run_id, ended = run_of_months(ui, "2026-02", "2026-03")
     assert ended == "SUCCESS"
-    monkeypatch.chdir(ROOT)
-    tick_of_the_hourly_schedule(read_settings())
+    monkeypatch.chdir(tmp_path)
+    for on in (True, False):  # all of them; below the two alone whose ticks are the same at every hour
+        assert "hourly_recent_months" in switch(read_settings(), on=on)
+    tick_of_the_hourly_schedule(read_settings(), tmp_path / "workspace.yaml")
     of_schedule = until(lambda: set(runs(ui)) - {run_id}, 60, "the schedule's run")
     assert len(of_schedule) == 1
     until(lambda: runs(ui)[next(iter(of_schedule))] in ENDED, 90, "the schedule's run to end")

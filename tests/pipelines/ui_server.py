@@ -31,7 +31,7 @@ class Ui:
 @contextmanager
 def serving_ui(env: Mapping[str, str], home: Path) -> Generator[Ui]:
     """Start them with these settings, wait until they answer, and end them."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "pipelines.ui"]
     with _serving(command, ROOT, {**env, "JOBLEDGER_UI_PORT": str(port)}, home, port) as found:
         yield found
@@ -40,7 +40,7 @@ def serving_ui(env: Mapping[str, str], home: Path) -> Generator[Ui]:
 @contextmanager
 def serving_workspace(folder: Path, env: Mapping[str, str], home: Path) -> Generator[Ui]:
     """Start Dagster's own web server and daemon on the `workspace.yaml` of a folder, as another team does."""
-    port = _free_port()
+    port = free_port()
     dagster = str(Path(sys.executable).with_name("dagster"))
     command = [dagster, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
     with _serving(command, folder, env, home, port) as found:
@@ -52,7 +52,7 @@ def _serving(command: Sequence[str], cwd: Path, env: Mapping[str, str], home: Pa
     with (home / "log.txt").open("w") as log:
         process = subprocess.Popen(command, cwd=cwd, env=env, stdout=log, stderr=log, start_new_session=True)
         try:
-            until(lambda: _answers(f"http://127.0.0.1:{port}"), 240, "the web server")
+            until(lambda: answers(f"http://127.0.0.1:{port}"), 240, "the web server")
             yield Ui(f"http://127.0.0.1:{port}", home, process)
         finally:
             process.terminate()
@@ -74,14 +74,14 @@ def graphql(url: str, query: str, **variables: Any) -> Any:
     return answer.json()["data"]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
         return port
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         return requests.get(f"{url}/server_info", timeout=2).ok
     except requests.ConnectionError:
