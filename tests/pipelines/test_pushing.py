@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import dagster as dg
 import pytest
 
+from assets.checks import EVERY_MONTH_CAME_THROUGH
+from assets.wiring import PUBLISHED, PUSHED, build_assets, build_last_check
+from pipelines.resources import SettingsResource
 from pipelines.sandbox import World
 from tests.buckets import KEY, SECRET, Bucket, everything, without_clouds
 from tests.faults.test_canary import leaks, texts_in
@@ -18,6 +23,7 @@ from warehouse.failed_months import failed_months
 from warehouse.lake import Lake
 from warehouse.snapshots.store import Store
 
+LEDGER = Path(__file__).parents[1] / "fixtures" / "ledger-0.1.0"
 MONTH = ("--from", "2026-03", "--to", "2026-03")
 
 
@@ -47,6 +53,30 @@ def files_of(lake: Lake) -> dict[str, bytes]:
     return {file.relative_to(lake.root).as_posix(): file.read_bytes() for file in lake.root.rglob("*.parquet")}
 
 
+@pytest.mark.parametrize("folder", ["store", "unplugged/store"])
+def test_the_last_step_of_a_run_tells_whether_it_pushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    shutil.copytree(LEDGER, tmp_path / "data")
+    for name, value in (("DATA", str(tmp_path / "data")), ("PUSH_URL", f"file://{tmp_path}/{folder}")):
+        monkeypatch.setenv(f"JOBLEDGER_{name}", value)
+    came_through = dg.AssetCheckKey(dg.AssetKey(PUBLISHED), EVERY_MONTH_CAME_THROUGH.name)
+    selection = dg.AssetSelection.assets(PUSHED) | dg.AssetSelection.checks(came_through)
+    job = dg.Definitions(
+        assets=build_assets("2026-02", pushed=True),
+        asset_checks=[build_last_check(pushed=True)],
+        resources={"ledger": SettingsResource()},
+        jobs=[dg.define_asset_job("push_alone", selection)],
+    ).resolve_job_def("push_alone")
+    done = job.execute_in_process(raise_on_error=False)
+    works = folder == "store"
+    assert done.success is works
+    failed = [(row.month, row.step) for row in failed_months(Lake(tmp_path / "data"))]
+    assert failed == ([] if works else [("all", "push")])
+    assert (tmp_path / "store" / "snapshot.json").exists() is works
+
+
+@pytest.mark.proof
 def test_runs_push_what_they_published_and_a_failure_costs_the_push_alone(course: Course, bucket: Bucket) -> None:
     bucket_is = {**bucket.environment, "JOBLEDGER_PUSH_URL": bucket.url}
     (course.home / ".env").write_text("\n".join(f"{name}={value}" for name, value in bucket_is.items()))
