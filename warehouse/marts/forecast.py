@@ -108,5 +108,6 @@ FORECAST_MARTS: Final = (
         reads=("units_by_day",),
         timely=True,
         steps=("days", "cuts", "itwin_days", "to_come", "months"),
+        interpolated=("low_units", "high_units"),
     ),
 )
