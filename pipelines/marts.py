@@ -39,8 +39,11 @@ def _make(settings: Settings, engine: Engine | None) -> None:
         lake, MARTS, tables, engine=engine, on_made=lambda name, seconds: tell(f"{name} made in {seconds:.1f} s")
     )
     publish(lake, tuple(tables.values()), settings.publish)
-    shown = [(mart.name, lake.row_count(mart.table), made[mart.name] is not None) for mart in MARTS]
-    found = query.Records(["mart", "rows", "made"], [False, True, False], shown)
+    shown = [
+        (mart.name, lake.row_count(mart.table), "left as it was" if made[mart.name] is None else "made")
+        for mart in MARTS
+    ]
+    found = query.Records(["mart", "rows", "now"], [False, True, False], shown)
     console(sys.stdout).print(grid(found, "Marts, and which of them were made"))
 
 

@@ -11,6 +11,7 @@ import importlib
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -22,6 +23,9 @@ NO_JAVA: Final = "Spark needs Java 17 or newer, and there is no `java`: install 
 
 CONNECT: Final = "sc://"
 """How the address of a server for Spark Connect begins. What is behind it brings its own Java."""
+
+QUIET: Final = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
+"""What keeps Spark from writing where people read what is made."""
 
 ON_THIS_MACHINE: Final = {
     "spark.driver.host": "127.0.0.1",
@@ -49,7 +53,9 @@ def session(master: str | None = None, settings: Mapping[str, str] | None = None
 
 def _builder(master: str | None, settings: Mapping[str, str]) -> Any:
     try:
-        builder: Any = importlib.import_module("pyspark.sql").SparkSession.builder.appName("jobledger")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of pandas 3, which is not used here
+            builder: Any = importlib.import_module("pyspark.sql").SparkSession.builder.appName("jobledger")
     except ImportError as error:
         raise WrongUsage(NO_PYSPARK) from error
     if master and master.startswith(CONNECT):
@@ -57,7 +63,7 @@ def _builder(master: str | None, settings: Mapping[str, str]) -> Any:
     if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
         raise WrongUsage(NO_JAVA)
     of_machine = ON_THIS_MACHINE if master and master.startswith("local") else {}
-    for name, value in ({"spark.ui.showConsoleProgress": "false"} | of_machine | dict(settings)).items():
+    for name, value in (QUIET | of_machine | dict(settings)).items():
         builder = builder.config(name, value)
     return builder.master(master) if master else builder
 
