@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from assets.flatten import flatten_month
-from assets.marts import make_marts
+from assets.marts import Engine, make_marts
 from assets.name_tables import LOCK as NAMES_LOCK
 from assets.name_tables import make_name_tables
 from assets.plan import quiet
@@ -21,6 +22,9 @@ from warehouse.marts import Mart
 from warehouse.name_tables import MADE_NAME_TABLES
 from warehouse.tables import OBSERVATIONS, flattened_tables
 
+Months: TypeAlias = Callable[[Sequence[str]], Iterable[tuple[str, Sequence[Difference]]]]
+"""What replays months, in any order: each with what that changed in its tables."""
+
 
 def replay(
     lake: Lake,
@@ -30,18 +34,19 @@ def replay(
     *,
     tell: Callable[[str], None],
     on_done: Callable[[str], None] | None = None,
+    months: Months | None = None,
+    engine: Engine | None = None,
 ) -> list[Difference]:
     """Make all flattened tables, the tables of names and the marts anew, and compares each with what it was.
 
-    `on_done` gets the name of each of the `replay_steps` when it is done.
+    `on_done` gets the name of each of the `replay_steps` when it is done. `months` replays months in the place of this
+    process, and `engine` executes the marts in the place of DuckDB.
     """
     done = on_done or quiet
     differences = {table.name: Difference(table.name) for table in flattened_tables(known)}
-    for month in lake.months(OBSERVATIONS):
-        with lake.exclusive(month, on_wait=tell), _kept(lake, flattened_tables(known), month) as before:
-            flatten_month(lake, month, known, force=True)
-            for table in flattened_tables(known):
-                compare(differences[table.name], table, before.source(table, month), lake.source(table, month))
+    for month, changed in (months or _one_by_one(lake, known, tell))(lake.months(OBSERVATIONS)):
+        for difference in changed:
+            differences[difference.table] += difference
         tell(f"{month} replayed")
         done(month)
     with lake.exclusive(NAMES_LOCK, on_wait=tell), _kept(lake, MADE_NAME_TABLES, None) as before:
@@ -49,9 +54,28 @@ def replay(
         differences |= _compared(MADE_NAME_TABLES, before, lake)
     done("names")
     with lake.exclusive(MARTS_LOCK, on_wait=tell), _kept(lake, [mart.table for mart in marts], None) as before:
-        make_marts(lake, marts, tables, force=True, on_made=lambda name, _: done(name))
+        make_marts(lake, marts, tables, force=True, on_made=lambda name, _: done(name), engine=engine)
         differences |= _compared([mart.table for mart in marts], before, lake)
     return list(differences.values())
+
+
+def _one_by_one(lake: Lake, known: Contract, tell: Callable[[str], None]) -> Months:
+    def replayed(months: Sequence[str]) -> Iterator[tuple[str, list[Difference]]]:
+        for month in months:
+            yield month, replay_month(lake, month, known, tell)
+
+    return replayed
+
+
+def replay_month(lake: Lake, month: str, known: Contract, tell: Callable[[str], None]) -> list[Difference]:
+    """Make the flattened tables of a month anew; return what that changed in each."""
+    tables = flattened_tables(known)
+    with lake.exclusive(month, on_wait=tell), _kept(lake, tables, month) as before:
+        flatten_month(lake, month, known, force=True)
+        differences = [Difference(table.name) for table in tables]
+        for difference, table in zip(differences, tables, strict=True):
+            compare(difference, table, before.source(table, month), lake.source(table, month))
+    return differences
 
 
 def replay_steps(lake: Lake, marts: Sequence[Mart]) -> int:

@@ -144,17 +144,21 @@ def _records(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> query.Rec
     return query.Records(names, [name in ("addresses_told", "tries") for name in names], rows)
 
 
-def replay_and_tell(settings: Settings) -> None:
+def replay_and_tell(settings: Settings, engine: str, master: str | None) -> None:
     """Makes every table anew from the raw ones, opens the door for SQL, and prints what changed in each."""
     from assets.replay import replay, replay_steps
+    from assets.spark_marts import SparkEngine
+    from assets.spark_replay import months_by_spark
     from pipelines.progress import stepping
+    from pipelines.spark import session_if_wanted
 
     lake, known = Lake(settings.data), contract()
     if not lake.root.exists():
         raise WrongUsage(f"There is no ledger in {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
     tables = {table.name: table for table in all_tables(known)}
-    with stepping(replay_steps(lake, MARTS)) as steps:
-        differences = replay(lake, known, MARTS, tables, tell=tell, on_done=steps.done)
+    with session_if_wanted(engine, master) as spark, stepping(replay_steps(lake, MARTS)) as steps:
+        months, executing = (months_by_spark(spark, lake, known), SparkEngine(spark, tables)) if spark else (None, None)
+        differences = replay(lake, known, MARTS, tables, tell=tell, on_done=steps.done, months=months, engine=executing)
     write_dictionary(lake, tables, known)
     publish(lake, tuple(tables.values()), settings.publish)
     names = [field.name for field in fields(Difference)]

@@ -234,36 +234,40 @@ def report(file: Path | None, is_opened: bool, itwin: str | None, first: str | N
         click.launch(place.absolute().as_uri())
 
 
-@main.command(epilog=_examples("jobledger replay"))
-@_exits
-def replay() -> None:
-    """Make every table anew from observations, and tell what that changed, table by table."""
-    from pipelines import answering
-
-    answering.replay_and_tell(read_settings())
-
-
-@main.command(epilog=_examples("jobledger marts", "jobledger marts --engine spark --master 'local[4]'"))
-@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
-@click.option(
+_engine_option = click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True)
+_master_option = click.option(
     "--master",
     metavar="URL",
     help="Where Spark runs: local[4], spark://host:7077, yarn, sc://host; default: as it is set.",
 )
+
+
+@main.command(epilog=_examples("jobledger replay", "jobledger replay --engine spark --master 'local[4]'"))
+@_engine_option
+@_master_option
+@_exits
+def replay(engine: str, master: str | None) -> None:
+    """Make every table anew from observations, and tell what that changed, table by table.
+
+    On Spark each month is a task. Its workers have jobledger, and see the data folder under the same path.
+    """
+    from pipelines import answering
+
+    answering.replay_and_tell(read_settings(), engine, master)
+
+
+@main.command(epilog=_examples("jobledger marts", "jobledger marts --engine spark --master 'local[4]'"))
+@_engine_option
+@_master_option
 @_exits
 def marts(engine: str, master: str | None) -> None:
     """Make the marts whose sources changed, with DuckDB or with Spark, which gives the same rows.
 
     Spark is the extra jobledger[spark] and takes Java. Its workers see the data folder under the same path.
     """
-    from pipelines import marts
+    from pipelines.marts import make_and_tell
 
-    if engine == "spark":
-        marts.make_by_spark(read_settings(), master)
-    elif master:
-        raise WrongUsage("--master says where Spark runs: give --engine spark as well.")
-    else:
-        marts.make_by_duckdb(read_settings())
+    make_and_tell(read_settings(), engine, master)
 
 
 @main.command(epilog=_examples("jobledger export ledger.duckdb"))

@@ -51,6 +51,18 @@ def session(master: str | None = None, settings: Mapping[str, str] | None = None
         spark.stop()
 
 
+@contextmanager
+def session_if_wanted(engine: str, master: str | None) -> Generator[Any]:
+    """Yield a session of Spark where that is the engine, else None; raise WrongUsage for a master without Spark."""
+    if engine == "spark":
+        with session(master) as spark:
+            yield spark
+    elif master:
+        raise WrongUsage("--master says where Spark runs: give --engine spark as well.")
+    else:
+        yield None
+
+
 def _builder(master: str | None, settings: Mapping[str, str]) -> Any:
     try:
         with warnings.catch_warnings():

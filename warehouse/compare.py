@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from warehouse.declaration import Table
 from warehouse.engine import connection, run
@@ -18,6 +18,11 @@ class Difference:
     added: int = 0
     removed: int = 0
     changed: int = 0
+
+    def __add__(self, other: Difference) -> Difference:
+        """What two parts of a table differ in together."""
+        counts = zip(astuple(self)[1:], astuple(other)[1:], strict=True)
+        return Difference(self.table, *(mine + theirs for mine, theirs in counts))
 
 
 def compare(difference: Difference, table: Table, before: str, after: str, *, places: int = 3) -> None:

@@ -1,0 +1,53 @@
+"""Months replayed by the workers of Spark, a task each, for `assets.replay`.
+
+A task does what a replay does here: it takes the month's lock, and `flatten_month` reads and writes the month's files
+by itself. So each worker has jobledger, and sees the data folder under the same path, on a file system with locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from assets.plan import quiet
+from assets.replay import Months, replay_month
+from warehouse.compare import Difference
+from warehouse.contract import Contract
+from warehouse.lake import Lake
+from warehouse.spark import Session
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CHANGED: Final = "month STRING, table STRING, rows BIGINT, added BIGINT, removed BIGINT, changed BIGINT"
+"""What a task returns: a row for each table of its month."""
+
+
+def months_by_spark(spark: Session, lake: Lake, known: Contract) -> Months:
+    """Return what replays months in a session of Spark, side by side."""
+
+    def replayed(months: Sequence[str]) -> Iterable[tuple[str, list[Difference]]]:
+        numbers = spark.range(0, len(months), 1, max(1, len(months)))
+        task = partial(_replay, str(lake.data), tuple(months), known)
+        rows = [row.asDict() for row in numbers.mapInArrow(task, CHANGED).collect()]
+        changed: dict[str, list[Difference]] = {month: [] for month in months}
+        for row in rows:
+            changed[row.pop("month")].append(Difference(**row))
+        return changed.items()
+
+    return replayed
+
+
+def _replay(
+    data: str, months: Sequence[str], known: Contract, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Replay the months whose numbers a task gets; yield what changed."""
+    import pyarrow as pa
+
+    for number in (number for batch in batches for number in batch.column(0).to_pylist()):
+        month = months[int(number)]
+        changed = replay_month(Lake(Path(data)), month, known, quiet)
+        yield pa.RecordBatch.from_pylist([{"month": month, **asdict(difference)} for difference in changed])
