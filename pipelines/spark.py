@@ -31,9 +31,8 @@ ON_THIS_MACHINE: Final = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
-    "spark.pyspark.python": sys.executable,
 }
-"""What a session on this machine is set to: nobody else can reach it, and its workers have the same Python."""
+"""What a session on this machine is set to: nobody else can reach it."""
 
 
 @contextmanager
@@ -44,11 +43,13 @@ def session(master: str | None = None, settings: Mapping[str, str] | None = None
     Connect (`sc://host`); None: as spark-submit or Spark's configuration says, else all cores of this machine.
     Raise WrongUsage if pyspark or Java is missing.
     """
-    spark = _builder(master, settings or {}).getOrCreate()
-    try:
-        yield spark
-    finally:
-        spark.stop()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)  # it is not used
+        spark = _builder(master, settings or {}).getOrCreate()
+        try:
+            yield spark
+        finally:
+            spark.stop()
 
 
 @contextmanager
@@ -65,9 +66,7 @@ def session_if_wanted(engine: str, master: str | None) -> Generator[Any]:
 
 def _builder(master: str | None, settings: Mapping[str, str]) -> Any:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of pandas 3, which is not used here
-            builder: Any = importlib.import_module("pyspark.sql").SparkSession.builder.appName("jobledger")
+        builder: Any = importlib.import_module("pyspark.sql").SparkSession.builder.appName("jobledger")
     except ImportError as error:
         raise WrongUsage(NO_PYSPARK) from error
     if master and master.startswith(CONNECT):
@@ -75,6 +74,8 @@ def _builder(master: str | None, settings: Mapping[str, str]) -> Any:
     if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
         raise WrongUsage(NO_JAVA)
     of_machine = ON_THIS_MACHINE if master and master.startswith("local") else {}
+    if of_machine:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # its workers need what is installed for this one
     for name, value in (QUIET | of_machine | dict(settings)).items():
         builder = builder.config(name, value)
     return builder.master(master) if master else builder

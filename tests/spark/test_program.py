@@ -13,6 +13,7 @@ from assets.marts import make_marts
 from tests.docs_ledger import ROOT
 from tests.warehouse.made_ledgers import made_ledger
 from tests.warehouse.mart_worlds import AS_OF, world
+from warehouse.catalog import publish
 from warehouse.contract import contract
 from warehouse.lake import Lake
 from warehouse.marts.all import MARTS, all_tables
@@ -26,6 +27,7 @@ TABLES = {table.name: table for table in all_tables(contract())}
 def test_the_program_makes_what_is_stale_and_says_so(tmp_path: Path) -> None:
     lake = Lake(made_ledger(tmp_path / "data", {"jobs": world(1)}, AS_OF))
     make_marts(lake, MARTS, TABLES)
+    publish(lake, tuple(TABLES.values()), "views")
     asked = "select * from failure_costs order by all"
     expected = rows(asked, lake.data)
     lake.path(TABLES["failure_costs"]).unlink()
