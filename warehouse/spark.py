@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import unquote
 
 from warehouse.contract import contract
@@ -23,9 +23,6 @@ from warehouse.declaration import ColumnType, Table
 from warehouse.errors import WrongUsage
 from warehouse.lake import Lake
 from warehouse.marts.all import all_tables
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SPARK_TYPES: Final[dict[ColumnType, str]] = {
     "VARCHAR": "STRING",
@@ -54,7 +51,6 @@ class Frame(Protocol):
     def createOrReplaceTempView(self, name: str) -> None: ...
     def localCheckpoint(self) -> Frame: ...
     def mapInArrow(self, func: Any, schema: str) -> Frame: ...
-    def toArrow(self) -> pa.Table: ...
     @property
     def write(self) -> Any: ...
 
