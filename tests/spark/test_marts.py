@@ -70,11 +70,11 @@ def test_every_mart_is_the_same_in_an_odd_world(engine: SparkEngine, tmp_path: P
     assert {mart.name for mart in MARTS if expected.row_count(mart.table) == 0} == set()
 
 
-def test_a_ledger_without_jobs_has_no_rows(engine: SparkEngine, tmp_path: Path) -> None:
+def test_a_ledger_without_jobs_has_no_rows_and_no_months(engine: SparkEngine, tmp_path: Path) -> None:
     few = [mart for mart in MARTS if mart.name in ("hourly_load", "open_jobs", "units_by_day", "unit_forecast")]
     assert make_marts(Lake(tmp_path), few, TABLES, engine=engine) == {
         "hourly_load": 0,
         "open_jobs": 0,
-        "units_by_day": 0,
+        "units_by_day": None,
         "unit_forecast": 0,
     }
