@@ -203,8 +203,6 @@ FOR_THE_PROCESS: Final = (MEMORY_SETTING, SHARED_SETTING, POSTGRES_URL, PREFIX_S
 OF_CLOUDS: Final = ("AWS_", "AZURE_", "GOOGLE_")
 """How the variables begin that obstore reads credentials from: their lines in `.env` hold for it too."""
 
-SECRETS: Final = ("ITWIN_CLIENT_SECRET", "ITWIN_ACCESS_TOKEN", ALERT_URLS, POSTGRES_URL)
-
 NO_CREDENTIALS: Final = (
     "No credentials. Set ITWIN_CLIENT_ID and ITWIN_CLIENT_SECRET (a service application), or ITWIN_ACCESS_TOKEN "
     "(a ready token), in the environment or in .env. To try jobledger without an account: make run."
