@@ -23,8 +23,7 @@ run: $(READY) ## set up and run everything once against the sandbox API; prints 
 older: $(READY) ## the core of the tests with DuckDB 1.5
 	@test -d .older || $(BIN)/python -m pip install --quiet --no-deps --target .older "duckdb==1.5.6"
 	@PYTHONPATH=$(CURDIR)/.older $(BIN)/python -c "import duckdb; assert duckdb.__version__.startswith('1.5'), duckdb.__version__"
-	@PYTHONPATH=$(CURDIR)/.older $(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak and not proof and not postgres and not browser" \
-		--ignore tests/assets/api tests/warehouse tests/assets tests/pipelines/test_definitions.py
+	@PYTHONPATH=$(CURDIR)/.older $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/assets/api tests/warehouse tests/assets tests/pipelines/test_definitions.py
 
 test: $(READY) ## set up and run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
