@@ -66,7 +66,7 @@ def test_the_invariants_hold_after_the_lives_of_a_few_jobs(history: History) -> 
 
 
 @pytest.mark.soak
-@settings(QUIET, max_examples=HISTORIES // LIVES_OF_A_LEDGER, database=None)
+@settings(QUIET, max_examples=max(1, HISTORIES // LIVES_OF_A_LEDGER), database=None)
 @given(histories(LIVES_OF_A_LEDGER, days=4))
 def test_the_invariants_hold_after_the_lives_of_two_thousand_jobs(history: History) -> None:
     judge(history)
