@@ -69,8 +69,7 @@ def occurrences(
 def _of_tables(lake: Lake, budget: UnitBudget, plan: Plan, now: datetime) -> list[Occurrence]:
     tables = {table.name: table for table in all_tables(contract())} | {NAME_DRIFT.name: NAME_DRIFT}
     with connection() as con:
-        for name in READ:
-            run(con, f"CREATE TEMP VIEW {name} AS SELECT * FROM {lake.source(tables[name])}")
+        lake.view(con, *(tables[name] for name in READ))
         run(con, f"CREATE TEMP VIEW asked_for AS SELECT * FROM (VALUES {_asked_for(con, plan)}) AS asked(itwin_id)")
         return [
             *(() if plan.every_itwin else _itwins_left_out(lake, plan, now)),

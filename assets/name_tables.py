@@ -78,7 +78,7 @@ def _write(lake: Lake, staging: Staging, known: NameContract, footer: dict[str, 
     with connection() as con:
         run_macros(con)
         run_macros(con, statement("names/macros"))
-        run(con, f"CREATE VIEW {NAME_OBSERVATIONS.name} AS SELECT * FROM {lake.source(NAME_OBSERVATIONS)}")
+        lake.view(con, NAME_OBSERVATIONS)
         load(con, "name_fields", _field_rows(known))
         for name in ("newest_names", "detector_bodies"):
             run(con, f"CREATE TABLE {name} AS {statement(f'names/{name}')}")

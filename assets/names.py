@@ -459,8 +459,7 @@ def _known(lake: Lake) -> _Known:
     """Read what the ledger knows before it asks."""
     with connection() as con:
         run_macros(con)
-        for table in (JOBS, JOB_REFERENCES, NAME_OBSERVATIONS, NAME_WALKS):
-            run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table)}")
+        lake.view(con, JOBS, JOB_REFERENCES, NAME_OBSERVATIONS, NAME_WALKS)
         walks = run(con, statement("asking/name_walks"))
         names = run(con, statement("asking/known_names"))
         references: dict[str, list[str]] = {}

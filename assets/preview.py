@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 import pyarrow.parquet as pq
 
-from warehouse.engine import arrow, connection, run
+from warehouse.engine import arrow, connection
 from warehouse.lake import Lake
 from warehouse.marts import Mart
 from warehouse.marts.charts import CHARTS
@@ -56,7 +56,7 @@ def chart(lake: Lake, mart: Mart) -> str | None:
     if declared is None:
         return None
     with connection() as con:
-        run(con, f"CREATE OR REPLACE TEMP VIEW {mart.name} AS SELECT * FROM {lake.source(mart.table)}")
+        lake.view(con, mart.table)
         found = arrow(con, declared.sql)
     series = [name for name in found.column_names[1:] if found[name].null_count < len(found)]
     labels, rows = found.column(0).to_pylist()[-BARS:], found.select(series).to_pylist()[-BARS:]

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -22,7 +22,6 @@ import pyarrow as pa
 from pydantic import Field
 
 from assets.alerts import STALE_AFTER
-from assets.api.errors import refuses_token
 from assets.api.protocol import Api
 from assets.checks import (
     AGREEMENT,
@@ -40,7 +39,6 @@ from assets.checks import (
 from assets.flatten import code_digest, flatten_months, is_fresh
 from assets.itwins import find_itwins, newcomers
 from assets.keys import asset_path, group_name
-from assets.landing import Landed
 from assets.marts import make_marts, mart_digest
 from assets.name_tables import code_digest as code_digest_of_names
 from assets.name_tables import make_name_tables
@@ -49,6 +47,7 @@ from assets.plan import Plan, PushPlan
 from assets.preview import chart, preview
 from assets.report.making import REPORT, make_report, report_code
 from assets.sync import Synced, sync_months
+from assets.telling import note, pushed_metadata, summary, synced_metadata
 from assets.unit_budget import UnitBudget
 from assets.walk import Walk
 from warehouse.catalog import PUBLISH, Publish, publish
@@ -59,12 +58,11 @@ from warehouse.dictionary import write_dictionary
 from warehouse.errors import Busy
 from warehouse.explain import explain
 from warehouse.facts import Facts, facts, newest_time, row_count, version
-from warehouse.failed_months import ALL_MONTHS, FailedMonth, MonthsFailed, Step, clear, failed_months, record
+from warehouse.failed_months import ALL_MONTHS, MonthsFailed, failed_months
 from warehouse.lake import CLOCK_TICK_SECONDS, MARTS_LOCK, Lake
 from warehouse.marts import Mart
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.name_tables import NAME_TABLES
-from warehouse.snapshots.push import Pushed, push
 from warehouse.sql import statements
 from warehouse.tables import (
     JOB_REFERENCES,
@@ -98,19 +96,6 @@ RAW_STEP = "walk_the_api"
 CORE_STEP = "flatten"
 NAMES_STEP = "ask_for_names"
 LAST_STEP = "report_failed_months"
-
-_NUMBERS_OF_WALKS = (
-    "requests",
-    "pages",
-    "records",
-    "new_jobs",
-    "changed_jobs",
-    "unchanged_jobs",
-    "rejected",
-    "retries",
-    "throttled",
-)
-"""The columns of `walks` whose sums the UI shows, and plots."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -526,16 +511,26 @@ def _made_metadata(lake: Lake, mart: Mart, rows: int | None, seconds: float) -> 
     return {"made": True, "seconds": round(seconds, 2), **shown}
 
 
+def _published_spec(name: str, deps: Sequence[str], kind: str, description: str, **more: Any) -> dg.AssetSpec:
+    """What shows the tables to others, as an asset: it is no table itself."""
+    return dg.AssetSpec(
+        key=asset_key(name),
+        deps=[asset_key(dep) for dep in deps],
+        group_name=group_name("published"),
+        description=description,
+        kinds={kind},
+        owners=OWNERS,
+        **more,
+    )
+
+
 def _published_asset(known: Contract) -> dg.AssetsDefinition:
     tables = all_tables(known)
-
-    spec = dg.AssetSpec(
-        key=asset_key(PUBLISHED),
-        deps=[asset_key(table.name) for table in tables],
-        group_name=group_name("published"),
-        description="history.duckdb, the door for SQL: a commented view, or table, for each table of the lake.",
-        kinds={"duckdb"},
-        owners=OWNERS,
+    spec = _published_spec(
+        PUBLISHED,
+        [table.name for table in tables],
+        "duckdb",
+        "history.duckdb, the door for SQL: a commented view, or table, for each table of the lake.",
         code_version=code_version(*(table.typed_select for table in tables)),
     )
 
@@ -563,14 +558,12 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
 
 def _report_asset(known: Contract) -> dg.AssetsDefinition:
     tables = all_tables(known)
-    spec = dg.AssetSpec(
-        key=asset_key(REPORT),
-        deps=[asset_key(PUBLISHED)],
-        group_name=group_name("published"),
-        description="report.html, one page that answers what is asked most: costs, times, failures, what is stuck.",
-        kinds={"html"},
+    spec = _published_spec(
+        REPORT,
+        [PUBLISHED],
+        "html",
+        "report.html, one page that answers what is asked most: costs, times, failures, what is stuck.",
         skippable=True,
-        owners=OWNERS,
         code_version=code_version(*report_code()),
     )
 
@@ -591,14 +584,14 @@ def _report_asset(known: Contract) -> dg.AssetsDefinition:
 
 
 def _pushed_asset(known: Contract) -> dg.AssetsDefinition:
+    from warehouse.snapshots.push import push  # only who pushes has use for it
+
     tables = all_tables(known)
-    spec = dg.AssetSpec(
-        key=asset_key(PUSHED),
-        deps=[asset_key(PUBLISHED)],
-        group_name=group_name("published"),
-        description="The newest snapshot in object storage: all tables as one whole publish, and those that are kept.",
-        kinds={"parquet"},
-        owners=OWNERS,
+    spec = _published_spec(
+        PUSHED,
+        [PUBLISHED],
+        "parquet",
+        "The newest snapshot in object storage: all tables as one whole publish, and those that are kept.",
     )
 
     @dg.multi_asset(name="push", specs=[spec])
@@ -609,7 +602,7 @@ def _pushed_asset(known: Contract) -> dg.AssetsDefinition:
         failure: Exception | None = None
         try:
             done = push(lake, tables, plan.url, contract=known.digest, keep=plan.keep, on_wait=context.log.info)
-            shown = _pushed_metadata(done)
+            shown = pushed_metadata(done)
             for warning in done.notes:
                 context.log.warning(warning)
         except Exception as error:  # noqa: BLE001 - the ledger itself is whole; the last step of the run reports it
@@ -620,18 +613,6 @@ def _pushed_asset(known: Contract) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(asset_key=asset_key(PUSHED), metadata={"dagster/uri": plan.url, **shown})
 
     return pushed
-
-
-def _pushed_metadata(done: Pushed) -> dict[str, Any]:
-    """What a push did, as the UI shows it."""
-    return {
-        "snapshot": done.newest.path,
-        "is_new": done.is_new,
-        "new_files": done.new_files,
-        "new_bytes": done.new_bytes,
-        "snapshots": done.snapshots,
-        "removed": done.removed,
-    }
 
 
 def check_spec(check: Check, after: Sequence[str] = ()) -> dg.AssetCheckSpec:
@@ -655,51 +636,3 @@ def _check_results(verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]
             severity=dg.AssetCheckSeverity.WARN if verdict.check.weight == "warning" else dg.AssetCheckSeverity.ERROR,
             metadata={"offending": verdict.offending, **shown},
         )
-
-
-def note(lake: Lake, month: str, step: Step, run_id: str, failure: Exception | None) -> None:
-    """Put a month's failure in a step on record, or clear the one that is there."""
-    if failure is None:
-        clear(lake, month, step)
-    else:
-        refused = refuses_token(failure)
-        error, at = type(failure).__name__, datetime.now(UTC)
-        record(lake, FailedMonth(month, step, run_id, at, error, explain(failure), refused))
-
-
-def summary(done: Synced) -> str:
-    """What a synced month brought, as a sentence."""
-    said = [] if done.landed is None else [_landed_summary(done.landed)]
-    said += [] if done.failure is None else [f"FAILED: {explain(done.failure)}"]
-    return f"{done.month}: {'; '.join(said)}"
-
-
-def _landed_summary(landed: Landed) -> str:
-    incomplete = [walk for walk in landed.walks if not walk.complete]
-    said = f"{landed.new_versions} new versions, {landed.vanished} jobs gone"
-    said += f", {landed.new_rejects} records rejected" if landed.new_rejects else ""
-    return said + "".join(
-        f"; INCOMPLETE for {walk.itwin_id or 'own jobs'}: {'; '.join(walk.faults)}" for walk in incomplete
-    )
-
-
-def synced_metadata(done: Synced) -> dict[str, Any]:
-    """What a synced month brought, as the UI shows it."""
-    failed = {} if done.failure is None else {"failed": explain(done.failure)}
-    if done.landed is None:
-        return failed
-    landed = done.landed
-    ended = [walk.finished_at for walk in landed.walks if walk.finished_at]
-    seconds = (max(ended) - min(walk.started_at for walk in landed.walks)).total_seconds() if ended else 0.0
-    complete = sum(walk.complete for walk in landed.walks)
-    return failed | {
-        "walks": len(landed.walks),
-        "complete_walks": complete,
-        "incomplete_walks": len(landed.walks) - complete,
-        **{name: sum(row[name] for row in landed.walk_rows) for name in _NUMBERS_OF_WALKS},
-        "new_versions": landed.new_versions,
-        "new_rejects": landed.new_rejects,
-        "vanished": landed.vanished,
-        "seconds": round(seconds, 2),
-        "landed_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }

@@ -22,7 +22,7 @@ from warehouse.dictionary import write_dictionary
 from warehouse.engine import connection, run
 from warehouse.errors import WrongUsage
 from warehouse.failed_months import failed_months
-from warehouse.lake import Lake
+from warehouse.lake import Lake, existing_lake
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.name_tables import ITWINS, NAME_WALKS
 from warehouse.sql import statement
@@ -90,8 +90,7 @@ def _show(page: Console, section: _Section) -> None:
 def _names(settings: Settings, lake: Lake) -> tuple[list[str], list[_Section]]:
     """Which names are missing and what gives them; where all iTwins are walked, which were found."""
     with connection() as con:
-        for table in (NAME_WALKS, ITWINS, JOBS):
-            run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table)}")
+        lake.view(con, NAME_WALKS, ITWINS, JOBS)
         missing = [_missing(*row) for row in run(con, statement("status/missing_names"))]
         found = run(con, statement("status/found_itwins")) if settings.every_itwin else []
     if not settings.every_itwin:
@@ -152,9 +151,7 @@ def replay_and_tell(settings: Settings, engine: str, master: str | None) -> None
     from pipelines.progress import stepping
     from pipelines.spark import session_if_wanted
 
-    lake, known = Lake(settings.data), contract()
-    if not lake.root.exists():
-        raise WrongUsage(f"There is no ledger in {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    lake, known = existing_lake(settings.data), contract()
     tables = {table.name: table for table in all_tables(known)}
     with session_if_wanted(engine, master) as spark, stepping(replay_steps(lake, MARTS)) as steps:
         months, executing = (months_by_spark(spark, lake, known), SparkEngine(spark, tables)) if spark else (None, None)
@@ -169,9 +166,7 @@ def replay_and_tell(settings: Settings, engine: str, master: str | None) -> None
 
 def export(settings: Settings, file: Path) -> None:
     """Write a DuckDB file with all tables inside; raise WrongUsage if that would overwrite anything but such a file."""
-    lake = Lake(settings.data)
-    if not lake.root.exists():
-        raise WrongUsage(f"There is no ledger in {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    lake = existing_lake(settings.data)
     _refuse_foreign(file, door(settings.data))
     try:
         export_file(lake, all_tables(contract()), file)

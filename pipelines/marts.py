@@ -13,16 +13,13 @@ from pipelines.spark import session_if_wanted
 from warehouse import query
 from warehouse.catalog import publish
 from warehouse.contract import contract
-from warehouse.errors import WrongUsage
-from warehouse.lake import Lake
+from warehouse.lake import existing_lake
 from warehouse.marts.all import MARTS, all_tables
 
 
 def make_and_tell(settings: Settings, engine: str, master: str | None) -> None:
     """Make the marts whose sources changed, open the door for SQL, and print what was made."""
-    lake = Lake(settings.data)
-    if not lake.root.exists():
-        raise WrongUsage(f"There is no ledger in {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    lake = existing_lake(settings.data)
     tables = {table.name: table for table in all_tables(contract())}
     with session_if_wanted(engine, master) as spark:
         executing = SparkEngine(spark, tables) if spark else None

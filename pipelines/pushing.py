@@ -14,7 +14,7 @@ from pipelines.settings import PUSH_URL, Settings
 from warehouse.contract import contract
 from warehouse.errors import WrongUsage
 from warehouse.failed_months import ALL_MONTHS, clear
-from warehouse.lake import Lake
+from warehouse.lake import Lake, existing_lake
 from warehouse.marts.all import all_tables
 from warehouse.query import Records
 from warehouse.snapshots.pull import pull
@@ -28,9 +28,7 @@ HISTORY: Final = ("at", "jobs", "rows", "megabytes", "new_files", "new_megabytes
 
 def push_lake(settings: Settings, url: str | None) -> None:
     """Publish the ledger as a snapshot, and say what travelled."""
-    lake, known, place = Lake(settings.data), contract(), _url(settings, url)
-    if not lake.root.exists():
-        raise WrongUsage(f"There is no ledger in {settings.data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    lake, known, place = existing_lake(settings.data), contract(), _url(settings, url)
     keep = timedelta(days=settings.push_keep_days)
     done = push(lake, all_tables(known), place, contract=known.digest, keep=keep, on_wait=tell)
     clear(lake, ALL_MONTHS, "push")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -12,6 +13,15 @@ from filelock import FileLock
 from tests import buckets
 from tests import docs_ledger as docs
 from tests import report_ledger as report
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be heard by what the tests begin, also where a shell began the tests in the background.
+
+    There it is ignored, and Dagster gives SIGTERM the same meaning, which child processes inherit: nothing would end.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

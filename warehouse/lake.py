@@ -21,6 +21,7 @@ import duckdb
 from warehouse import journal, locks
 from warehouse.declaration import Table
 from warehouse.engine import quote, run
+from warehouse.errors import WrongUsage
 from warehouse.files import make_folder
 from warehouse.months import MONTH
 from warehouse.paths import pattern, plain
@@ -100,6 +101,11 @@ class Lake:
         """What to SELECT some months of a monthly table from."""
         files = [file for file in (self.path(table, month) for month in months) if file.exists()]
         return parquet_source(table, files)
+
+    def view(self, con: duckdb.DuckDBPyConnection, *tables: Table) -> None:
+        """Let a database in memory see tables under their names, as their files are now."""
+        for table in tables:
+            run(con, f"CREATE OR REPLACE TEMP VIEW {table.name} AS SELECT * FROM {self.source(table)}")
 
     def row_count(self, table: Table) -> int:
         """The rows of all files of a table, as their footers tell."""
@@ -246,6 +252,14 @@ class Staging:
         if self._folder is not None:
             shutil.rmtree(self._folder)
             self._folder = None
+
+
+def existing_lake(data: Path) -> Lake:
+    """Return the lake in a data folder; raise WrongUsage if nothing was ever synced there."""
+    lake = Lake(data)
+    if not lake.root.exists():
+        raise WrongUsage(f"There is no ledger in {data}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
+    return lake
 
 
 def place_of(name: str, month: str | None) -> Path:

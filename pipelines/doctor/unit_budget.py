@@ -34,6 +34,5 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _known(lake: Lake) -> list[tuple[str, str | None]]:
     with connection() as con:
-        for table in (JOBS, ITWINS):
-            run(con, f"CREATE VIEW {table.name} AS SELECT * FROM {lake.source(table)}")
+        lake.view(con, JOBS, ITWINS)
         return run(con, statement("doctor/known_itwins"))

@@ -28,7 +28,6 @@ from warehouse.tables import JOBS
 ROWS_ARE_COMPARED: Final = ("core", "marts", "names")
 """The groups of tables whose rows are compared one by one; of the others, they are counted."""
 
-
 PLACES: Final = 9
 """Places to which doubles are compared: units are whole billionths."""
 
