@@ -115,7 +115,8 @@ def _handler(respond: Responder, seen: list[Request]) -> type[BaseHTTPRequestHan
             self.send_header("Content-Length", str(len(reply.body) + reply.missing))
             try:
                 self.send_head(reply)
-                self.send_bytes(reply.body, reply.drip_seconds)
+                if self.command != "HEAD":  # its answer has no body; one would be read as the next answer's head
+                    self.send_bytes(reply.body, reply.drip_seconds)
             except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
                 self.close_connection = True  # the client has given up, as a test of a time-out wants
             self.close_connection = self.close_connection or reply.missing > 0

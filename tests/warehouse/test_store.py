@@ -148,7 +148,8 @@ def forwarded(request: Request, endpoint: str) -> Reply:
         connection.request(request.method, request.target, request.body, dict(request.headers))
         answer = connection.getresponse()
         kept = {name: value for name, value in answer.getheaders() if name.lower() in ("etag", "last-modified")}
-        return Reply(answer.status, answer.read(), kept, delay_seconds=0.01)
+        body = bytes(int(answer.headers["content-length"] or 0)) if request.method == "HEAD" else answer.read()
+        return Reply(answer.status, body, kept, delay_seconds=0.01)
     finally:
         connection.close()
 
