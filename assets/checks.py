@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Literal
 
 import duckdb
 import pyarrow as pa
 
 from assets.preview import markdown_table
-from warehouse.catalog import door
+from warehouse.catalog import PUBLISH, Publish, door, publish
 from warehouse.contract import Contract, typed_table
 from warehouse.declaration import Table
 from warehouse.engine import arrow, connection, run
-from warehouse.lake import Lake, quote
+from warehouse.lake import Lake, quote, stamp
 from warehouse.name_tables import ITWINS, NAME_WALKS
 from warehouse.sql import statement
 from warehouse.verdicts import Found, keep, kept
@@ -289,8 +290,7 @@ class _Verifying:
         if (name, month) not in self.stamps:
             table = self.tables[name]
             files = self.lake.files(table) if month == _ALL_MONTHS else [self.lake.path(table, month)]
-            status = ((file.parent.name, file.stat()) for file in files if file.exists())
-            self.stamps[name, month] = " ".join(f"{of} {at.st_size} {at.st_mtime_ns}" for of, at in status)
+            self.stamps[name, month] = stamp(files)
         return self.stamps[name, month]
 
     def _table_names(self, sources: Iterable[str]) -> list[str]:
@@ -304,22 +304,41 @@ class _Verifying:
         return self.texts[check.name]
 
 
-def verify_agreement(lake: Lake, tables: Sequence[Table]) -> Verdict:
-    """Compares the rows of each table in the lake with those that history.duckdb shows."""
+def publish_and_verify(lake: Lake, tables: Sequence[Table], how: Publish) -> tuple[Path, Verdict]:
+    """Publish the tables; return the door, and whether it shows as many rows of each as the lake has.
+
+    A table that another run changed in the meantime is not compared: that run publishes it, and compares it then.
+    """
+    with lake.exclusive(PUBLISH):
+        before = _stamps(lake, tables)
+        place = publish(lake, tables, how)
+        return place, _agreement(lake, tables, before)
+
+
+def _agreement(lake: Lake, tables: Sequence[Table], before: Mapping[str, str]) -> Verdict:
+    """Compare the tables whose files are those of before with what the door shows of them."""
+    counts = " UNION ALL ".join(
+        f"SELECT '{table.name}' AS table_name, {_rows_in_parquet(lake, table)} AS in_parquet, "
+        f"(SELECT count(*) FROM door.{table.name}) AS in_duckdb"
+        for table in tables
+    )
     with connection() as con:
         run(con, f"ATTACH {quote(str(door(lake.data)))} AS door (READ_ONLY)")
-        counts = " UNION ALL ".join(
-            f"SELECT '{table.name}' AS table_name, {_rows_in_parquet(lake, table)} AS in_parquet, "
-            f"(SELECT count(*) FROM door.{table.name}) AS in_duckdb"
-            for table in tables
-        )
-        return Verdict(AGREEMENT, *_offending(con, f"SELECT * FROM ({counts}) WHERE in_parquet <> in_duckdb"))
+        lake.undisturbed(lambda: run(con, f"CREATE OR REPLACE TEMP TABLE counted AS {counts}"))
+        after = _stamps(lake, tables)
+        same = ", ".join(quote(name) for name in before if before[name] == after[name])
+        differs = f"in_parquet <> in_duckdb AND list_contains([{same}]::VARCHAR[], table_name)"
+        return Verdict(AGREEMENT, *_offending(con, f"SELECT * FROM counted WHERE {differs}"))
+
+
+def _stamps(lake: Lake, tables: Sequence[Table]) -> dict[str, str]:
+    """What changes with the files that the door shows under a table's name, by that name."""
+    return {table.name: stamp(file for each in table.shown for file in lake.files(each)) for table in tables}
 
 
 def _rows_in_parquet(lake: Lake, table: Table) -> str:
     """The count of the rows that the door shows under a table's name."""
-    counted = [table] if table.shown_with is None else [table, table.shown_with]
-    return " + ".join(f"(SELECT count(*) FROM {lake.source(each)})" for each in counted)
+    return " + ".join(f"(SELECT count(*) FROM {lake.source(each)})" for each in table.shown)
 
 
 def verify_every_itwin_is_walked(lake: Lake, itwin_ids: Sequence[str]) -> Verdict:

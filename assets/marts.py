@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from warehouse.declaration import Table
 from warehouse.engine import connection, core_count, load, quote, run, side_by_side
-from warehouse.lake import MARTS_LOCK, Lake, Staging, copy_to, parquet_source
+from warehouse.lake import MARTS_LOCK, Lake, Staging, copy_to, parquet_source, stamp
 from warehouse.marts import Mart, mart_macros
 from warehouse.paths import pattern
 from warehouse.raw import RAW_TABLES, has_wrong_clock, raw_select, raw_texts
@@ -233,9 +233,7 @@ class _Making:
             months = [month] if month or not table.monthly else self._months(table)
             found = (self.footers.get((table.name, each)) or self.lake.metadata(table, each) for each in months)
             return str([sorted(footer.items()) for footer in found])
-        files = [self.lake.path(table, month)] if month else self.lake.files(table)
-        stamps = ((file, file.stat()) for file in files if file.exists())
-        return " ".join(f"{file} {status.st_size} {status.st_mtime_ns}" for file, status in stamps)
+        return stamp([self.lake.path(table, month)] if month else self.lake.files(table))
 
 
 def _holds(

@@ -32,8 +32,8 @@ from assets.checks import (
     Check,
     Verdict,
     as_markdown,
+    publish_and_verify,
     verify,
-    verify_agreement,
     verify_every_itwin_is_walked,
 )
 from assets.flatten import code_digest, flatten_months, is_fresh
@@ -50,7 +50,7 @@ from assets.sync import Synced, sync_months
 from assets.telling import note, pushed_metadata, summary, synced_metadata
 from assets.unit_budget import UnitBudget
 from assets.walk import Walk
-from warehouse.catalog import PUBLISH, Publish, publish
+from warehouse.catalog import PUBLISH, Publish
 from warehouse.column_lineage import column_lineage
 from warehouse.contract import Contract, contract
 from warehouse.declaration import Table
@@ -542,8 +542,7 @@ def _published_asset(known: Contract) -> dg.AssetsDefinition:
         """Build the door and compare it with the lake."""
         lake = ledger.lake()
         with lake.exclusive(PUBLISH, on_wait=context.log.info):
-            place = publish(lake, tables, ledger.how_to_publish())
-            verdict = verify_agreement(lake, tables)
+            place, verdict = publish_and_verify(lake, tables, ledger.how_to_publish())
         metadata = {
             "path": dg.MetadataValue.path(str(place)),
             "dagster/uri": _uri(place),

@@ -135,8 +135,7 @@ def _made_from(place: Path) -> str:
 
 def _select(lake: Lake, table: Table) -> str:
     """A SELECT of the rows that the door shows under a table's name."""
-    sources = [table] if table.shown_with is None else [table, table.shown_with]
-    return " UNION ALL ".join(f"SELECT {table.typed_select} FROM {_source(lake, each)}" for each in sources)
+    return " UNION ALL ".join(f"SELECT {table.typed_select} FROM {_source(lake, each)}" for each in table.shown)
 
 
 def _source(lake: Lake, table: Table) -> str:

@@ -58,6 +58,11 @@ class Table:
             raise ValueError(f"table {self.name}: it is sorted by other columns than its key has")
 
     @property
+    def shown(self) -> tuple[Table, ...]:
+        """The tables whose rows `history.duckdb` shows under its name."""
+        return (self,) if self.shown_with is None else (self, self.shown_with)
+
+    @property
     def order(self) -> tuple[str, ...]:
         """The columns that its rows are sorted by."""
         return self.sorted_by or self.key

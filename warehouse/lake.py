@@ -268,6 +268,12 @@ def place_of(name: str, month: str | None) -> Path:
     return (folder / f"created_month={month}" if month else folder) / f"{name}.parquet"
 
 
+def stamp(files: Iterable[Path]) -> str:
+    """Return what changes with files of the lake that are put in place, replaced or gone."""
+    found = ((file, file.stat()) for file in files if file.exists())
+    return " ".join(f"{file.parent.name} {status.st_size} {status.st_mtime_ns}" for file, status in found)
+
+
 def copy_to(
     con: duckdb.DuckDBPyConnection,
     table: Table,

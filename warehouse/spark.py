@@ -112,8 +112,7 @@ def _place(source: Lake | Path | str, tables: Sequence[Table], at: str | None, r
     lake = source if isinstance(source, Lake) else Lake(Path(source))
     if not lake.root.is_dir():
         raise WrongUsage(f"{lake.data} holds no ledger: name the data folder of one, in which `lake` lies.")
-    shown = {table.name: [table] if table.shown_with is None else [table, table.shown_with] for table in tables}
-    files = {name: [file for each in of_view for file in lake.files(each)] for name, of_view in shown.items()}
+    files = {table.name: [file for each in table.shown for file in lake.files(each)] for table in tables}
     return _Place(
         root or f"{LOCAL}{lake.data.resolve()}",
         {name: [str(file.relative_to(lake.data)) for file in of_table] for name, of_table in files.items()},
@@ -129,8 +128,7 @@ def _pushed(url: str, tables: Sequence[Table], at: str | None, root: str | None)
         raise WrongUsage(f"Say what Spark calls {url}: root='abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH'.")
     snapshot = read_snapshot(Store(url), read_time(at) if at else None)
     pushed = {name: [file.path for file in table.files] for name, table in snapshot.tables.items()}
-    shown = {table.name: [table.name, *([table.shown_with.name] if table.shown_with else [])] for table in tables}
-    files = {name: [file for each in of_view for file in pushed.get(each, [])] for name, of_view in shown.items()}
+    files = {table.name: [file for each in table.shown for file in pushed.get(each.name, [])] for table in tables}
     return _Place(root or HADOOP_SCHEMES[scheme] + unquote(rest), files)
 
 
