@@ -55,7 +55,7 @@ commands month flatten many steady marts names --quick --keep: # what `make benc
 s3: $(READY) ## publishes in object storage: 8 readers, 200 killed pushes, two pushers, a random course (S3_READERS, S3_PUSHES, S3_KILLS, S3_RACES, S3_RUNS)
 	@$(BIN)/python -m pytest -m s3 -n 2 --dist worksteal -rP tests/faults/test_buckets.py
 
-soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server, 2,000 random histories (SOAK_HISTORIES), more worlds
+soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server, 2,000 random histories (SOAK_HISTORIES), marts of a million jobs 12 times (SOAK_TIMES), more worlds
 	@$(BIN)/python -m pytest -m soak -n 2 --dist worksteal -rP tests/faults tests/assets tests/warehouse
 
 pictures: $(READY) ## take the pictures of the README anew, with Chromium
