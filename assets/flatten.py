@@ -22,6 +22,7 @@ import msgspec
 import pyarrow as pa
 
 from assets.each_month import each_month
+from assets.progress import FLATTENING, OnPart, Parts, unseen
 from warehouse.contract import PARTS, Contract, EnvelopeField, Field, TypedColumn, snake_case
 from warehouse.declaration import Table
 from warehouse.engine import arrow, load, month_connection, month_threads, run, side_by_side
@@ -32,6 +33,7 @@ from warehouse.sql import run_macros, statement, statements
 from warehouse.tables import (
     CONTRACT_DRIFT,
     JOB_MESSAGES,
+    JOBS,
     MESSAGE_OBSERVATIONS,
     OBSERVATIONS,
     flattened_tables,
@@ -109,12 +111,15 @@ def _looks_fresh(lake: Lake, month: str, tables: Sequence[Table], known: Contrac
 
 
 def flatten_months(
-    lake: Lake, months: Sequence[str], known: Contract, tell: Callable[[str], None]
+    lake: Lake, months: Sequence[str], known: Contract, tell: Callable[[str], None], on_part: OnPart = unseen
 ) -> Iterator[Flattened]:
     """Flatten these months, then every other month that is stale; yield what came of each, a failure included.
 
     Of these months those that are locked come last. Another month that is locked is left to the run that holds it.
+    `on_part` gets each month when it is done with.
     """
+    others = [month for month in stale_months(lake, known) if month not in months]
+    parts = Parts(FLATTENING, len(months) + len(others), on_part)
 
     def one(month: str, wait_seconds: float) -> Flattened:
         with lake.exclusive(month, wait_seconds=wait_seconds, on_wait=tell if wait_seconds else None):
@@ -123,11 +128,13 @@ def flatten_months(
     def failed(month: str, error: Exception) -> Flattened:
         return Flattened(month, failure=error)
 
-    yield from each_month(months, one, failed)
-    others = [month for month in stale_months(lake, known) if month not in months]
+    for done in each_month(months, one, failed):
+        parts.done(done.month, jobs=done.rows.get(JOBS.name, 0))
+        yield done
     if others:
         tell(f"Made by another release or contract, or never flattened: {', '.join(others)}. They are flattened now.")
     for done in each_month(others, one, failed, wait_seconds=0.0):
+        parts.done(done.month, jobs=done.rows.get(JOBS.name, 0))
         if not isinstance(done.failure, Busy):
             yield done
 

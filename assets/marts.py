@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, Protocol
 import duckdb
 import pyarrow as pa
 
+from assets.progress import MARTS, OnPart, Parts, unseen
 from warehouse.declaration import Table
 from warehouse.engine import connection, core_count, load, quote, run, side_by_side
 from warehouse.lake import MARTS_LOCK, Lake, Staging, copy_to, parquet_source, stamp
@@ -81,17 +82,17 @@ def make_marts(
     tables: Mapping[str, Table],
     *,
     force: bool = False,
-    on_made: Callable[[str, float], None] | None = None,
+    on_part: OnPart = unseen,
     engine: Engine | None = None,
 ) -> dict[str, int | None]:
     """Makes the marts whose sources, SQL or clock changed; gives the rows of each, None for one left as it was.
 
-    `tables` are the tables of the ledger by name. `on_made` gets the name of a mart whose file was written, and the
-    seconds that it took; of a monthly one for each month. `engine` executes the marts' SQL in the place of DuckDB,
+    `tables` are the tables of the ledger by name. `on_part` gets each mart whose file was written; a monthly one for
+    each month. `engine` executes the marts' SQL in the place of DuckDB,
     which still says what has to be made, and writes the files.
     """
     with lake.exclusive(MARTS_LOCK) as staging:
-        made = lake.undisturbed(lambda: _stage_marts(lake, staging, marts, tables, force, on_made, engine))
+        made = lake.undisturbed(lambda: _stage_marts(lake, staging, marts, tables, force, on_part, engine))
         staging.commit()
     return {mart.name: lake.row_count(mart.table) if mart.name in made else None for mart in marts}
 
@@ -102,7 +103,7 @@ def _stage_marts(
     marts: Sequence[Mart],
     tables: Mapping[str, Table],
     force: bool,
-    on_made: Callable[[str, float], None] | None,
+    on_part: OnPart,
     engine: Engine | None,
 ) -> set[str]:
     """Stage the files that have to be made; return the names of their marts."""
@@ -112,7 +113,7 @@ def _stage_marts(
         run_macros(con)
         run_macros(con, mart_macros())
         _set_clock(con, "clock", clock)
-        making = _Making(lake, tables, clock, on_made, engine)
+        making = _Making(lake, tables, clock, on_part, engine)
         for mart in marts:
             for month in making.months_of(mart):
                 piece = _Piece(mart, month)
@@ -141,13 +142,13 @@ class _Making:
         lake: Lake,
         tables: Mapping[str, Table],
         clock: datetime | None,
-        on_made: Callable[[str, float], None] | None,
+        on_part: OnPart,
         engine: Engine | None,
     ) -> None:
         self.lake = lake
         self.tables = tables
         self.clock = clock
-        self.on_made = on_made
+        self.on_part = on_part
         self.engine = engine
         self.footers: dict[tuple[str, str | None], dict[str, str]] = {}
         self.staged: dict[tuple[str, str | None], Path] = {}
@@ -174,11 +175,19 @@ class _Making:
         """Writes all files: those of single months first, small and many, side by side; then the others in order."""
         pieces = [_Piece(mart, month) for mart in marts for month in self.months_of(mart)]
         wanted = [piece for piece in pieces if piece.place in self.staged]
+        parts = Parts(MARTS, len(wanted), self.on_part)
+        for piece, seconds in self._written(con, wanted):
+            parts.done(piece.mart.name, seconds=seconds)
+
+    def _written(self, con: duckdb.DuckDBPyConnection, wanted: Sequence[_Piece]) -> Iterator[tuple[_Piece, float]]:
+        """Write files; yield each when it is written, with the seconds that it took."""
+        monthly, whole = (
+            [piece for piece in wanted if bool(piece.month) is is_monthly] for is_monthly in (True, False)
+        )
         with ThreadPoolExecutor(core_count() if self.engine is None else 1) as pool:  # an engine has cores of its own
-            list(pool.map(partial(self._write, con), (piece for piece in wanted if piece.month)))
-        for piece in wanted:
-            if piece.month is None:
-                self._write(con, piece)
+            yield from zip(monthly, pool.map(partial(self._write, con), monthly), strict=True)
+        for piece in whole:
+            yield piece, self._write(con, piece)
 
     def view(self, con: duckdb.DuckDBPyConnection, name: str, month: str | None = None) -> None:
         """Let a connection see a table under its name: the files that are there, or those that come in their place."""
@@ -195,12 +204,12 @@ class _Making:
         places = [self.staged.get((table.name, found)) or self.lake.path(table, found) for found in months]
         return [place for place in places if place.exists()]
 
-    def _write(self, con: duckdb.DuckDBPyConnection, piece: _Piece) -> None:
+    def _write(self, con: duckdb.DuckDBPyConnection, piece: _Piece) -> float:
+        """Write a file; return the seconds that it took."""
         began = time.monotonic()
         with side_by_side(con) as own, self._rows(own, piece) as rows:
             copy_to(own, piece.mart.table, rows, self.staged[piece.place], self.footers[piece.place])
-        if self.on_made:
-            self.on_made(piece.mart.name, time.monotonic() - began)
+        return time.monotonic() - began
 
     @contextmanager
     def _rows(self, con: duckdb.DuckDBPyConnection, piece: _Piece) -> Generator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
+from assets.progress import OnPage, unseen
 from warehouse.locks import WAIT_SECONDS
 
 PAGE_SIZE: Final = 1000
@@ -15,21 +16,6 @@ THREADS: Final = 8
 
 def quiet(_: str) -> None:
     """Report to nobody."""
-
-
-class PageSeen(NamedTuple):
-    """How far a walk is: its pages and records so far, and whether it ended."""
-
-    walk_id: str
-    month: str
-    itwin_id: str | None
-    pages: int
-    records: int
-    ended: bool
-
-
-def unseen(_: PageSeen) -> None:
-    """Show nobody how far a walk is."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,7 @@ class Plan:
     accept_gone: bool = False
     wait_seconds: float = WAIT_SECONDS
     tell: Callable[[str], None] = quiet
-    on_page: Callable[[PageSeen], None] = unseen
+    on_page: OnPage = unseen
 
     @property
     def scopes(self) -> tuple[str | None, ...]:

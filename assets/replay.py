@@ -12,7 +12,7 @@ from assets.flatten import flatten_month
 from assets.marts import Engine, make_marts
 from assets.name_tables import LOCK as NAMES_LOCK
 from assets.name_tables import make_name_tables
-from assets.plan import quiet
+from assets.progress import FLATTENING, OnPart, Parts, unseen
 from warehouse.compare import Difference, compare
 from warehouse.contract import Contract
 from warehouse.declaration import Table
@@ -20,7 +20,7 @@ from warehouse.files import make_folder
 from warehouse.lake import MARTS_LOCK, Lake
 from warehouse.marts import Mart
 from warehouse.name_tables import MADE_NAME_TABLES
-from warehouse.tables import OBSERVATIONS, flattened_tables
+from warehouse.tables import JOBS, OBSERVATIONS, flattened_tables
 
 Months: TypeAlias = Callable[[Sequence[str]], Iterable[tuple[str, Sequence[Difference]]]]
 """What replays months, in any order: each with what that changed in its tables."""
@@ -33,29 +33,30 @@ def replay(
     tables: Mapping[str, Table],
     *,
     tell: Callable[[str], None],
-    on_done: Callable[[str], None] | None = None,
+    on_part: OnPart = unseen,
     months: Months | None = None,
     engine: Engine | None = None,
 ) -> list[Difference]:
     """Make all flattened tables, the tables of names and the marts anew, and compares each with what it was.
 
-    `on_done` gets the name of each of the `replay_steps` when it is done. `months` replays months in the place of this
+    `on_part` gets each month and mart when it is done. `months` replays months in the place of this
     process, and `engine` executes the marts in the place of DuckDB.
     """
-    done = on_done or quiet
+    every = lake.months(OBSERVATIONS)
+    parts = Parts(FLATTENING, len(every), on_part)
     differences = {table.name: Difference(table.name) for table in flattened_tables(known)}
-    for month, changed in (months or _one_by_one(lake, known, tell))(lake.months(OBSERVATIONS)):
+    for month, changed in (months or _one_by_one(lake, known, tell))(every):
         for difference in changed:
             differences[difference.table] += difference
         tell(f"{month} replayed")
-        done(month)
+        parts.done(month, jobs=sum(difference.rows for difference in changed if difference.table == JOBS.name))
     with lake.exclusive(NAMES_LOCK, on_wait=tell), _kept(lake, MADE_NAME_TABLES, None) as before:
         make_name_tables(lake, force=True)
         differences |= _compared(MADE_NAME_TABLES, before, lake)
-    done("names")
     with lake.exclusive(MARTS_LOCK, on_wait=tell), _kept(lake, [mart.table for mart in marts], None) as before:
-        make_marts(lake, marts, tables, force=True, on_made=lambda name, _: done(name), engine=engine)
+        make_marts(lake, marts, tables, force=True, on_part=on_part, engine=engine)
         differences |= _compared([mart.table for mart in marts], before, lake)
+    tell(f"Names and {len(marts)} marts made anew")
     return list(differences.values())
 
 
@@ -76,12 +77,6 @@ def replay_month(lake: Lake, month: str, known: Contract, tell: Callable[[str], 
         for difference, table in zip(differences, tables, strict=True):
             compare(difference, table, before.source(table, month), lake.source(table, month))
     return differences
-
-
-def replay_steps(lake: Lake, marts: Sequence[Mart]) -> int:
-    """How many steps a replay has: months, the names, and each mart, a monthly one once for each month."""
-    months = len(lake.months(OBSERVATIONS))
-    return months + 1 + sum(months if mart.table.monthly else 1 for mart in marts)
 
 
 def _compared(tables: Sequence[Table], before: Lake, after: Lake) -> dict[str, Difference]:

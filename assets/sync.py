@@ -21,7 +21,8 @@ from assets.each_month import each_month
 from assets.landing import Landed, landing
 from assets.messages import fetch_messages
 from assets.moves import carry_out
-from assets.plan import PageSeen, Plan
+from assets.plan import Plan
+from assets.progress import PageSeen
 from assets.walk import Walk, walk
 from warehouse.contract import Contract
 from warehouse.lake import Lake

@@ -45,6 +45,8 @@ from assets.name_tables import make_name_tables
 from assets.names import ask_for_names, forget_users
 from assets.plan import Plan, PushPlan
 from assets.preview import chart, preview
+from assets.progress import NAMES, PartDone, Parts
+from assets.progress import REPORT as REPORT_STEP
 from assets.report.making import REPORT, make_report, report_code
 from assets.sync import Synced, sync_months
 from assets.telling import note, pushed_metadata, summary, synced_metadata
@@ -145,6 +147,9 @@ class LedgerResource(dg.ConfigurableResource[Any], ABC):
 
     @abstractmethod
     def push_plan(self) -> PushPlan: ...
+
+    def on_part(self, done: PartDone) -> None:
+        """Show that a part of a step is done, where somebody looks."""
 
 
 class NamesConfig(dg.Config):
@@ -402,7 +407,7 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
         locked = {row.month for row in failed if row.error == Busy.__name__}  # it was waited for once: that will do
         months = [month for month in context.partition_keys if month not in locked]
         unmade = locked
-        for done in flatten_months(lake, months, known, context.log.info):
+        for done in flatten_months(lake, months, known, context.log.info, ledger.on_part):
             unmade |= set() if done.failure is None else {done.month}
             note(lake, done.month, "flatten", context.run.run_id, done.failure)
             if done.failure is not None:
@@ -439,12 +444,14 @@ def _name_assets() -> dg.AssetsDefinition:
         began_ns = _now_ns()
         plan, lake = ledger.plan(context.log.info, False), ledger.lake()
         failure: Exception | None = None
+        parts = Parts(NAMES, 1, ledger.on_part)
         try:
             _make_names(ledger, lake, plan, context.run.run_id, ask=config.ask)
             verdict = verify_every_itwin_is_walked(lake, plan.itwin_ids)
         except Exception as error:  # noqa: BLE001 - the marts do without names; the last step of the run reports it
             failure, verdict = error, Verdict(EVERY_ITWIN_IS_WALKED, 1, pa.table({"failed": [explain(error)]}))
             context.log.error(f"Names: FAILED: {explain(error)}")
+        parts.done(NAMES)
         note(lake, ALL_MONTHS, "names", context.run.run_id, failure)
         yield from materialized(context, lake, NAME_TABLES, began_ns)
         yield from _check_results([verdict])
@@ -491,15 +498,28 @@ def _mart_assets(known: Contract) -> dg.AssetsDefinition:
         """Makes the marts whose sources changed, and the data dictionary."""
         lake, began_ns = ledger.lake(), _now_ns()
         seconds = Counter[str]()
+
+        def on_part(done: PartDone) -> None:
+            seconds.update({done.part: done.seconds})
+            ledger.on_part(done)
+
         with lake.exclusive(MARTS_LOCK, on_wait=context.log.info):
             write_dictionary(lake, tables, known)
-            made = make_marts(lake, MARTS, tables, on_made=lambda name, took: seconds.update({name: took}))
+            made = make_marts(lake, MARTS, tables, on_part=on_part)
+        context.log.info(_said_of_marts(made.values(), sum(seconds.values())))
         for mart in MARTS:
             shown = _made_metadata(lake, mart, made[mart.name], seconds[mart.name])
             context.add_asset_metadata(shown, asset_key(mart.name))
         yield from materialized(context, lake, (dictionary, *(mart.table for mart in MARTS)), began_ns)
 
     return marts
+
+
+def _said_of_marts(made: Iterable[int | None], seconds: float) -> str:
+    """How many marts were made, as a sentence."""
+    rows = list(made)
+    count = sum(found is not None for found in rows)
+    return f"{count} marts made in {seconds:.1f} s, {len(rows) - count} left as they were"
 
 
 def _made_metadata(lake: Lake, mart: Mart, rows: int | None, seconds: float) -> dict[str, Any]:
@@ -572,7 +592,9 @@ def _report_asset(known: Contract) -> dg.AssetsDefinition:
         """Make the report, unless the one that is there was made from the same, or none is wanted."""
         if not ledger.runs_report():
             return
+        parts = Parts(REPORT_STEP, 1, ledger.on_part)
         made = make_report(ledger.lake(), tables, ledger.unit_budget())
+        parts.done(REPORT_STEP)
         place = made.place
         shown = {"path": dg.MetadataValue.path(str(place)), "dagster/uri": _uri(place), "made": made.is_new}
         told = {"in short": dg.MetadataValue.md(made.in_short)} if made.in_short else {}

@@ -145,17 +145,17 @@ def _records(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> query.Rec
 
 def replay_and_tell(settings: Settings, engine: str, master: str | None) -> None:
     """Makes every table anew from the raw ones, opens the door for SQL, and prints what changed in each."""
-    from assets.replay import replay, replay_steps
+    from assets.replay import replay
     from assets.spark_marts import SparkEngine
     from assets.spark_replay import months_by_spark
-    from pipelines.progress import stepping
+    from pipelines.progress import drawing, note_part
     from pipelines.spark import session_if_wanted
 
     lake, known = existing_lake(settings.data), contract()
     tables = {table.name: table for table in all_tables(known)}
-    with session_if_wanted(engine, master) as spark, stepping(replay_steps(lake, MARTS)) as steps:
+    with session_if_wanted(engine, master) as spark, drawing():
         months, executing = (months_by_spark(spark, lake, known), SparkEngine(spark, tables)) if spark else (None, None)
-        differences = replay(lake, known, MARTS, tables, tell=tell, on_done=steps.done, months=months, engine=executing)
+        differences = replay(lake, known, MARTS, tables, tell=tell, on_part=note_part, months=months, engine=executing)
     write_dictionary(lake, tables, known)
     publish(lake, tuple(tables.values()), settings.publish)
     names = [field.name for field in fields(Difference)]

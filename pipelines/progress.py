@@ -1,4 +1,4 @@
-"""The progress of long work, on a terminal: walks by month and iTwin with pages, jobs a second and time left.
+"""The progress of long work, on a terminal: walks by month and iTwin, months flattened, marts made ..., a bar each.
 
 Elsewhere (on a pipe, in a file, with --quiet) nothing is drawn: the lines that a command prints say how far it is. A
 run and the command that started it are one process, so what is drawn is this process's.
@@ -9,90 +9,94 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
-from assets.plan import PageSeen
+from assets.progress import FLATTENING, MARTS, PageSeen, PartDone
 from pipelines.console import draws, err
 
-AFTER: Final = "Every walk ended; making the tables"
+WALKING: Final = "Walking"
+UNITS: Final = {FLATTENING: "months", MARTS: "files"}
+"""What the parts of a step are, if they are counted."""
 
 
-class Walks:
-    """The walks of a command, as a bar: `total` of them, None where nobody knows how many there will be."""
+WIDE: Final = 120
+"""Columns of a terminal that has room for what is worked on beside how far it is."""
 
-    def __init__(self, bar: Progress, total: int | None) -> None:
-        self._bar, self._lock, self._total = bar, threading.Lock(), total
-        self._ended = 0
+
+class Bars:
+    """The bars of a command, each from when its step begins. `walks` is None where nobody knows how many there are."""
+
+    def __init__(self, drawn: Progress, walks: int | None) -> None:
+        self._drawn, self._lock = drawn, threading.Lock()
+        self._walks, self._ended = walks, 0
         self._pages: dict[str, PageSeen] = {}
-        self._task = bar.add_task("Walking", total=total, pages=0, jobs=0, rate="")
+        self._tasks: dict[str, TaskID] = {}
+        if walks != 0:
+            self._task(WALKING)
 
-    def note(self, seen: PageSeen) -> None:
+    def page(self, seen: PageSeen) -> None:
         """Show a page of a walk, or its end."""
         with self._lock:
             self._pages[seen.walk_id] = seen
             self._ended += seen.ended
             pages, jobs = (sum(getattr(of, name) for of in self._pages.values()) for name in ("pages", "records"))
-            elapsed = self._bar.tasks[self._task].elapsed or 0.0
-            done = self._ended == self._total
-            self._bar.update(
-                self._task,
-                completed=self._ended,
-                description=AFTER if done else f"{seen.month}, {seen.itwin_id or 'own jobs'}",
-                pages=pages,
-                jobs=jobs,
-                rate=f"{jobs / elapsed:,.0f} jobs/s" if elapsed else "",
-            )
+            counted = f"{self._ended}/{'?' if self._walks is None else self._walks} walks, {pages} pages"
+            now = "" if self._ended == self._walks else f"{seen.month}, {seen.itwin_id or 'own jobs'}"
+            self._show(WALKING, self._ended, self._walks, counted, jobs, now)
+
+    def part(self, done: PartDone) -> None:
+        """Show that a part of a step is done, or that the step begins."""
+        with self._lock:
+            if done.done == 0 and done.step in self._tasks:
+                self._drawn.reset(self._tasks[done.step])
+            unit, is_over = UNITS.get(done.step), done.done == done.total
+            counted = f"{done.done}/{done.total} {unit}" if unit else ""
+            total = done.total if unit or is_over else None
+            self._show(done.step, done.done, total, counted, done.jobs, "" if is_over else done.part)
+
+    def _show(self, step: str, done: int, total: int | None, counted: str, jobs: int, now: str) -> None:
+        task = self._task(step)
+        elapsed = self._drawn.tasks[task].elapsed
+        rate = f", {jobs} jobs {jobs / elapsed:,.0f} jobs/s" if jobs and elapsed else ""
+        shown: dict[str, Any] = {"counted": counted + rate, "now": now}
+        self._drawn.update(task, completed=done, total=total, **shown)
+
+    def _task(self, step: str) -> TaskID:
+        if step not in self._tasks:
+            self._tasks[step] = self._drawn.add_task(step, total=None, counted="", now="")
+        return self._tasks[step]
 
 
-_walks: list[Walks] = []
-"""The bar of the command that this process runs, if it draws one."""
+_bars: list[Bars] = []
+"""The bars of the command that this process runs, if it draws any."""
 
 
 def note_page(seen: PageSeen) -> None:
-    """Show a page of a walk where a bar of walks is drawn."""
-    for walks in _walks:
-        walks.note(seen)
+    """Show a page of a walk where bars are drawn."""
+    for bars in _bars:
+        bars.page(seen)
+
+
+def note_part(done: PartDone) -> None:
+    """Show a part of a step where bars are drawn."""
+    for bars in _bars:
+        bars.part(done)
 
 
 @contextmanager
-def walking(total: int | None) -> Generator[None]:
-    """Draw a bar of walks while the block lasts, if this is a terminal."""
+def drawing(walks: int | None = 0) -> Generator[None]:
+    """Draw bars of what is done while the block lasts, if this is a terminal; of so many walks, None: of some."""
     if not draws():
         yield
         return
-    counted = TextColumn("{task.completed}/{task.total} walks, {task.fields[pages]} pages, {task.fields[jobs]} jobs")
-    rate = TextColumn("{task.fields[rate]}")
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), counted, rate, TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        _walks.append(Walks(bar, total))
+    counted, now = TextColumn("{task.fields[counted]}"), TextColumn("{task.fields[now]}")
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), counted, TimeRemainingColumn()]
+    columns += [now] if err.width >= WIDE else []
+    with Progress(*columns, console=err, transient=True) as drawn:
+        _bars.append(Bars(drawn, walks))
         try:
             yield
         finally:
-            _walks.clear()
-
-
-class Steps:
-    """Steps of a known number, as a bar; without a terminal nothing."""
-
-    def __init__(self, bar: Progress | None, total: int) -> None:
-        self._bar = bar
-        self._task = bar.add_task("", total=total) if bar else None
-
-    def done(self, what: str) -> None:
-        """Show that one more step is done."""
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=1, description=what)
-
-
-@contextmanager
-def stepping(total: int) -> Generator[Steps]:
-    """Draw a bar of steps while the block lasts, if this is a terminal."""
-    if not draws():
-        yield Steps(None, total)
-        return
-    counted = TextColumn("{task.completed}/{task.total}")
-    columns = (TextColumn("{task.description}"), BarColumn(20), counted, TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        yield Steps(bar, total)
+            _bars.clear()

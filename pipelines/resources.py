@@ -11,10 +11,11 @@ import dagster as dg
 
 from assets.api.protocol import Api
 from assets.plan import Plan, PushPlan
+from assets.progress import PartDone
 from assets.unit_budget import UnitBudget
 from assets.wiring import LedgerResource
 from pipelines.home import hold
-from pipelines.progress import note_page
+from pipelines.progress import note_page, note_part
 from pipelines.settings import Settings, prepare_data, read_settings
 from warehouse.catalog import Publish
 from warehouse.lake import Lake
@@ -53,6 +54,9 @@ class SettingsResource(LedgerResource):
 
     def runs_report(self) -> bool:
         return self.settings().runs_report
+
+    def on_part(self, done: PartDone) -> None:
+        note_part(done)
 
     def push_plan(self) -> PushPlan:
         settings = self.settings()

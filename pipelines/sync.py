@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from assets.by_id import Fetched, fetch_by_id
 from pipelines.console import err, tell
-from pipelines.progress import walking
+from pipelines.progress import drawing
 from pipelines.settings import Settings
 from warehouse.contract import contract
 from warehouse.engine import connection, run
@@ -94,7 +94,7 @@ def sync_months(settings: Settings, months: Sequence[str], accept_gone: bool) ->
 
     tell(f"Syncing {len(months)} months ({months[0]} to {months[-1]}) into {settings.data}")
     walks = None if settings.every_itwin else len(settings.plan(tell).scopes) * len(months)
-    with instance(settings) as found, walking(walks):
+    with instance(settings) as found, drawing(walks):
         ran = run_months(found, settings, months, accept_gone=accept_gone)
     incomplete = incomplete_walks(settings, ran.run_ids, months)
     for month, itwin, reason in incomplete:
@@ -114,7 +114,7 @@ def sync_ids(settings: Settings, ids: Sequence[str]) -> bool:
     from pipelines.home import instance
 
     plan = settings.plan(tell)
-    with settings.client() as client, instance(settings) as found:
+    with settings.client() as client, instance(settings) as found, drawing():
         fetched = fetch_by_id(Lake(settings.data), client, ids, contract(), plan)
         months = sorted(fetched.landed)
         covered = [month for month in months if month >= settings.start]

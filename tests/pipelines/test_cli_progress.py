@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from pipelines.cli import main
 from pipelines.sandbox import Sandbox, World
 from tests.pipelines.ledger_of_sandbox import JOBLEDGER, environment, jobledger
+from warehouse.marts.all import MARTS
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 COLOR = re.compile(r"\x1b\[[0-9;]*3[0-9]")
@@ -60,13 +61,32 @@ def test_a_terminal_sees_walks_pages_jobs_and_their_rate(synced: tuple[dict[str,
     assert "2026-03: " in plain, "the sentences of the steps stand above the bar"
 
 
+def test_a_terminal_sees_months_flattened_with_their_rate_and_marts_made(
+    synced: tuple[dict[str, str], Path, str],
+) -> None:
+    env, home, said = synced
+    code, replayed = on_a_terminal(["replay", "--quiet"], env, home)
+    assert (code, replayed) == (0, "")
+    code, replayed = on_a_terminal(["replay"], {**env, "NO_COLOR": "1"}, home)
+    assert code == 0
+    assert not COLOR.search(replayed)
+    for seen in (ANSI.sub("", said), ANSI.sub("", replayed)):
+        assert re.search(r"Flattening .*1/1 months, \d+ jobs [\d,]+ jobs/s", seen)
+        made, files = re.findall(r"Marts .*?(\d+)/(\d+) files", seen)[-1]
+        assert made == files
+        assert int(files) >= len(MARTS)
+
+
 def test_a_pipe_gets_lines_without_a_bar_and_quiet_says_nothing(synced: tuple[dict[str, str], Path, str]) -> None:
     env, home, _ = synced
     again = jobledger("sync", "--from", "2026-03", "--to", "2026-03", "--quiet", env=env, cwd=home)
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    synced_again = jobledger("sync", "--from", "2026-03", "--to", "2026-03", env=env, cwd=home)
+    assert re.search(r"\d+ marts made in [\d.]+ s, \d+ left as they were\n", synced_again.stderr)
     replayed = jobledger("replay", env=env, cwd=home)
     assert "2026-03 replayed" in replayed.stderr
-    assert "\x1b" not in replayed.stderr + replayed.stdout
+    assert "marts made anew" in replayed.stderr
+    assert "\x1b" not in synced_again.stderr + replayed.stderr + replayed.stdout
 
 
 def test_quiet_still_says_what_is_wrong(tmp_path: Path) -> None:
