@@ -148,13 +148,15 @@ def replay_and_tell(settings: Settings, engine: str, master: str | None) -> None
     from assets.replay import replay
     from assets.spark_marts import SparkEngine
     from assets.spark_replay import months_by_spark
+    from pipelines.postgres_locks import locks_of_worker
     from pipelines.progress import drawing, note_part
     from pipelines.spark import session_if_wanted
 
     lake, known = existing_lake(settings.data), contract()
     tables = {table.name: table for table in all_tables(known)}
     with session_if_wanted(engine, master) as spark, drawing():
-        months, executing = (months_by_spark(spark, lake, known), SparkEngine(spark, tables)) if spark else (None, None)
+        months = months_by_spark(spark, lake, known, locks_of_worker(settings.postgres_url)) if spark else None
+        executing = SparkEngine(spark, tables) if spark else None
         differences = replay(lake, known, MARTS, tables, tell=tell, on_part=note_part, months=months, engine=executing)
     write_dictionary(lake, tables, known)
     publish(lake, tuple(tables.values()), settings.publish)

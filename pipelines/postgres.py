@@ -5,6 +5,8 @@ Drivers are imported only where there is such an address. Nothing of it is shown
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -15,6 +17,12 @@ SETTING: Final = "JOBLEDGER_POSTGRES_URL"
 SCHEMES: Final = ("postgresql", "postgres", "postgresql+psycopg2")
 EXAMPLE: Final = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 SECONDS_TO_ANSWER: Final = 10
+KEPT: Final = 2
+"""Connections that a process keeps for each use; what threads need beyond that is opened and closed."""
+
+NOTICED_SOON: Final = "-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+"""Lets the server notice within two minutes that a machine is gone, and free its locks."""
+
 CHECK: Final = f"Check that the server runs, and user, password and database in {SETTING}."
 
 
@@ -42,11 +50,19 @@ def shown(address: str) -> str:
 def tables(address: str) -> set[str]:
     """Return the names of the tables there. Raise PostgresFailed if the server does not answer or refuses."""
     import sqlalchemy as sa
-    from sqlalchemy.exc import SQLAlchemyError
 
     engine = sa.create_engine(address, connect_args={"connect_timeout": SECONDS_TO_ANSWER}, poolclass=sa.NullPool)
-    try:
+    with failing_in_words(address):
         return set(sa.inspect(engine).get_table_names())
+
+
+@contextmanager
+def failing_in_words(address: str) -> Generator[None]:
+    """Raise PostgresFailed, which says why and shows no password, for what SQLAlchemy raises within."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
     except SQLAlchemyError as error:
         reason = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
         raise PostgresFailed(f"Postgres at {shown(address)}: {reason.rstrip('.')}. {CHECK}") from None

@@ -18,13 +18,7 @@ from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 
-from pipelines.postgres import read_address
-
-KEPT: Final = 2
-"""Connections that a process keeps of each storage; what threads need beyond that is opened and closed."""
-
-NOTICED_SOON: Final = "-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-"""Lets the server notice within two minutes that a machine is gone, and free its locks."""
+from pipelines.postgres import KEPT, NOTICED_SOON, read_address
 
 KEY: Final = "hashtextextended('jobledger run ' || :run_id, 0)"
 

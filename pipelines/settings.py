@@ -26,6 +26,7 @@ from pipelines.alert_addresses import SETTING as ALERT_URLS
 from pipelines.alert_addresses import Address, read_addresses
 from pipelines.postgres import SETTING as POSTGRES_URL
 from pipelines.postgres import read_address
+from pipelines.postgres_locks import hold_locks_at
 from warehouse.engine import MEMORY_SETTING
 from warehouse.errors import WrongUsage
 from warehouse.files import SHARED_SETTING, keep_private, make_folder
@@ -293,6 +294,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         os.environ.update({name: texts[name] for name in FOR_THE_PROCESS if texts[name]})
         os.environ.update({name: text for name, text in given.items() if text and name.startswith(OF_CLOUDS)})
         keep_private()
+        hold_locks_at(read_address(texts[POSTGRES_URL]))
     return _settings({setting.name: setting.read(texts[setting.name]) for setting in SETTINGS})
 
 

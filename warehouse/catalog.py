@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import duckdb
 
+from warehouse import locks
 from warehouse.declaration import Table
 from warehouse.engine import STORAGE_VERSION, connection, run
 from warehouse.files import make_folder, put
@@ -67,6 +68,7 @@ def export(lake: Lake, tables: Sequence[Table], target: Path) -> None:
         make_folder(target.parent)
         try:
             _build(lake, tables, "tables", staged)
+            locks.assure(lake.data, EXPORT)
             put(staged, target)
         finally:
             _remove_database(staged)

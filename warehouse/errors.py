@@ -17,3 +17,7 @@ class Interrupted(JobledgerError):
 
 class Busy(JobledgerError):
     """Another run works on the same month and did not end in time. Nothing was changed."""
+
+
+class LockLost(JobledgerError):
+    """A lock that was held at a server is held no more. What was to be committed under it was not."""

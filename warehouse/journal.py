@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from warehouse import locks
 from warehouse.errors import JobledgerError
 from warehouse.files import make_folder, put, replace, settle, sync
 from warehouse.months import MONTH
@@ -32,9 +33,13 @@ class UnreadableJournal(JobledgerError):
 
 
 def commit(data: Path, lock: str, folder: Path, moves: Sequence[Move]) -> None:
-    """Put the files staged in `folder` in place, all or none, however this process ends. The caller holds `lock`."""
+    """Put the files staged in `folder` in place, all or none, however this process ends. The caller holds `lock`.
+
+    Raise LockLost, and put nothing in place, if the lock was lost.
+    """
     for staged, _ in moves:
         settle(staged)
+    locks.assure(data, lock)
     if len(moves) > 1:
         sync(folder)
         listed = [[path.relative_to(data).as_posix() for path in move] for move in moves]

@@ -44,11 +44,13 @@ def _examine_postgres(home: Path, settings: Settings) -> Iterator[Finding]:
     except PostgresFailed as error:
         yield fault("Postgres", str(error), "")
         return
+    yield fine("locks of several machines", f"are held in {where} too")
     place = home / "dagster.yaml"
     if place.exists() and SETTING not in place.read_text(encoding="utf-8"):
-        said = f"{SETTING} is set, but {place} does not name it"
-        own = is_own(home, settings)
-        yield warning("Postgres", said, NEXT_RUN if own else "Give it a storage that reads the setting, or unset it.")
+        if is_own(home, settings):
+            yield warning("Postgres", f"{SETTING} is set, but {place} does not name it", NEXT_RUN)
+        else:
+            yield from _examine_home(home, settings, f"its home {home}", MOVE_AWAY)
     elif "runs" not in found:
         yield fine("Dagster", f"no run has been stored in {where} yet")
     else:

@@ -66,6 +66,7 @@ def pull(
             for file in pool.map(partial(_fetch, store, staged), wanted.items()):
                 if on_fetched:
                     on_fetched(file)
+        locks.assure(data, PULL)
         _put_in_place(data, staged)
         publish(Lake(data), tables, how)
     return snapshot
