@@ -148,6 +148,7 @@ def test_whichever_rename_a_process_is_killed_at_the_next_run_gives_the_same(sce
     assert scene.renames == 17
 
 
+@pytest.mark.proof
 def test_a_process_that_is_killed_in_earnest_leaves_no_more_than_that(scene: Scene, tmp_path: Path) -> None:
     in_earnest(scene, tmp_path, [3])
 

@@ -62,6 +62,7 @@ def asked(data: str) -> int:
 WORK: Final[list[Callable[[str], int]]] = [publish_views, publish_tables, export_to_one_place, make_all_again]
 
 
+@pytest.mark.proof
 def test_whoever_publishes_waits_for_the_others(data: Path) -> None:
     before = contents(data)
     with ThreadPoolExecutor(8) as threads, ProcessPoolExecutor(4, mp_context=forks()) as processes:

@@ -95,6 +95,7 @@ def test_an_export_carries_the_data_and_comments_away(synced: Ledger, tmp_path: 
         assert con.execute("select count(*) from jobs").fetchall() == exported
 
 
+@pytest.mark.proof
 def test_a_replay_of_an_untouched_ledger_changes_nothing(synced: Ledger) -> None:
     env, home = synced
     done = jobledger("replay", env=env, cwd=home)
@@ -104,6 +105,7 @@ def test_a_replay_of_an_untouched_ledger_changes_nothing(synced: Ledger) -> None
     assert {tuple(cell.strip() for cell in row[2:]) for row in rows} == {("0", "0", "0")}
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("read_only", [True, False])
 def test_an_analyst_s_open_connection_blocks_no_sync_and_is_not_blocked(
     read_only: bool, synced: Ledger, tmp_path: Path
@@ -152,6 +154,7 @@ def test_a_wrong_token_is_told_with_the_api_s_words_and_without_the_token(
     assert "canary-of-a-token" not in done.stderr + done.stdout
 
 
+@pytest.mark.proof
 def test_an_unknown_itwin_leaves_its_walk_incomplete_and_the_others_whole(
     world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -202,6 +205,7 @@ def test_a_query_that_does_not_work_says_why(synced: Ledger) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.proof
 def test_ctrl_c_leaves_the_ledger_as_it_was_and_the_next_sync_goes_on(
     world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:

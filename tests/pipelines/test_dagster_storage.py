@@ -77,6 +77,7 @@ def rows_of(place: Path) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
+@pytest.mark.proof
 def test_it_keeps_the_rows_that_dagster_s_own_storage_keeps(tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     our_run, their_run = run_in(ours, CONFIGURATION), run_in(theirs, THEIRS)

@@ -22,6 +22,9 @@ COUNT = ["sql", "select count(*) as n, count(distinct walk_id) as walks from obs
 MARCH = ["sync", "--from", "2026-03", "--to", "2026-03"]
 
 
+pytestmark = pytest.mark.proof
+
+
 @pytest.fixture(scope="module")
 def synced(world: World, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a sync made of a relative folder of an odd name."""

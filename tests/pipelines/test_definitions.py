@@ -110,6 +110,7 @@ def test_a_backfill_over_several_months_is_one_run_and_shows_each_month(defs: dg
     assert defs.resolve_assets_def("jobs").backfill_policy == dg.BackfillPolicy.single_run()
 
 
+@pytest.mark.proof
 def test_a_month_that_is_materialised_again_keeps_the_same_files_but_its_walks(
     defs: dg.Definitions, ledger: Lake
 ) -> None:
@@ -131,6 +132,7 @@ def test_every_check_holds_on_the_sandbox_s_jobs(defs: dg.Definitions, ledger: L
     assert {row.check_name: row.metadata["offending"].value for row in evaluations if not row.passed} == {}
 
 
+@pytest.mark.proof
 def test_what_the_api_cannot_mean_is_an_error_that_keeps_nothing_from_being_made(
     defs: dg.Definitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +147,7 @@ def test_what_the_api_cannot_mean_is_an_error_that_keeps_nothing_from_being_made
     assert Lake(tmp_path / "data").row_count(tables_by_name()["open_jobs"]) == 0
 
 
+@pytest.mark.proof
 def test_tables_that_contradict_what_was_sent_keep_the_marts_from_being_made(
     defs: dg.Definitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +207,7 @@ print(opened)
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.proof
 def test_dg_lists_every_asset_with_its_group_owners_kinds_and_description() -> None:
     command = [str(Path(sys.executable).with_name("dg")), "list", "defs", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -217,6 +221,7 @@ def test_dg_lists_every_asset_with_its_group_owners_kinds_and_description() -> N
         assert row["description"], key
 
 
+@pytest.mark.proof
 def test_when_the_api_changes_its_edition_the_tables_go_on_and_a_check_tells_it(
     defs: dg.Definitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +246,7 @@ def believe_what_is_gone() -> dict[str, Any]:
     return {"ops": {"walk_the_api": {"config": {"accept_gone": True}}}}
 
 
+@pytest.mark.proof
 def test_a_contract_of_one_edition_tells_what_a_later_one_changed_and_no_run_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,12 +96,14 @@ def python(text: str, **more: int) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.proof
 def test_many_processes_may_make_the_home_at_once(settings: Settings) -> None:
     processes = [python(OPENS, stderr=subprocess.PIPE) for _ in range(5)]
     told = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 5, "\n".join(told)
 
 
+@pytest.mark.proof
 def test_a_run_whose_process_is_gone_is_ended_as_failed(settings: Settings) -> None:
     with python(RUNS) as process, instance(settings) as found:
         assert process.stdout is not None

@@ -63,6 +63,7 @@ def test_with_a_prefix_all_keys_checks_and_groups_begin_with_it(monkeypatch: pyt
     assert sources <= specs.keys()
 
 
+@pytest.mark.proof
 def test_whatever_is_run_from_the_command_line_has_its_events_below_the_prefix(
     tmp_path: Path,
 ) -> None:

@@ -85,6 +85,7 @@ def traces(home: dg.DagsterInstance, run_id: str) -> dict[str, int]:
     return {what: count for what, count in found.items() if count}
 
 
+@pytest.mark.proof
 def test_the_schedule_s_run_removes_old_runs_with_events_and_logs_and_keeps_the_newer_ones(
     home: dg.DagsterInstance,
 ) -> None:

@@ -32,7 +32,10 @@ def has_namespaces() -> bool:
         return False
 
 
-pytestmark = pytest.mark.skipif(not has_namespaces(), reason="needs namespaces for users and mounts")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(not has_namespaces(), reason="needs namespaces for users and mounts"),
+]
 
 
 @pytest.fixture(scope="module")

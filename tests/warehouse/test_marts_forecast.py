@@ -408,6 +408,7 @@ def growing_world(seed: int) -> list[Row]:
     return jobs
 
 
+@pytest.mark.proof
 def test_the_backtest_beats_last_month_and_the_run_rate_at_day_7_14_and_21() -> None:
     methods = {
         "unit_forecast": "error_units",
