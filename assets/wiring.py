@@ -172,14 +172,20 @@ class WalkConfig(dg.Config):
     )
 
 
-def build_assets(start_month: str, known: Contract | None = None, *, pushed: bool = False) -> list[dg.AssetsDefinition]:
-    """All assets, with monthly partitions from `start_month` ('YYYY-MM') to the present month; `pushed` too, or not."""
+def build_assets(
+    start_month: str, known: Contract | None = None, *, pushed: bool = False, backfill_months: int | None = None
+) -> list[dg.AssetsDefinition]:
+    """All assets, with monthly partitions from `start_month` ('YYYY-MM') to the present month; `pushed` too, or not.
+
+    A backfill is one run, or a run for each `backfill_months`.
+    """
     known = known or contract()
+    runs = dg.BackfillPolicy.multi_run(backfill_months) if backfill_months else dg.BackfillPolicy.single_run()
     months = dg.MonthlyPartitionsDefinition(start_date=start_month, fmt="%Y-%m", timezone="UTC", end_offset=1)
     return [
         _complete_walk(),
-        _raw_assets(months, known),
-        _core_assets(months, known),
+        _raw_assets(months, runs, known),
+        _core_assets(months, runs, known),
         _name_assets(),
         _mart_assets(known),
         _published_asset(known),
@@ -329,7 +335,7 @@ def _complete_walk() -> dg.AssetsDefinition:
     return dg.AssetsDefinition(specs=[spec])
 
 
-def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.AssetsDefinition:
+def _raw_assets(months: dg.PartitionsDefinition[str], runs: dg.BackfillPolicy, known: Contract) -> dg.AssetsDefinition:
     tables = (*RAW_TABLES, REJECTED_RECORDS)
 
     @dg.multi_asset(
@@ -337,7 +343,7 @@ def _raw_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.Ass
         specs=[asset_spec(table, "".join(statements("landing"))) for table in tables],
         check_specs=[check_spec(check) for check in RAW_CHECKS],
         partitions_def=months,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=runs,
     )
     @fails_in_words
     def raw(
@@ -386,7 +392,7 @@ def _synced(
             yield from sync_months(lake, api, [month], known, of_newcomers, run_id)
 
 
-def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.AssetsDefinition:
+def _core_assets(months: dg.PartitionsDefinition[str], runs: dg.BackfillPolicy, known: Contract) -> dg.AssetsDefinition:
     tables = flattened_tables(known)
     raw = [table.name for table in RAW_TABLES]
 
@@ -395,7 +401,7 @@ def _core_assets(months: dg.PartitionsDefinition[str], known: Contract) -> dg.As
         specs=[asset_spec(table, code_digest(known), raw) for table in tables],
         check_specs=[check_spec(check) for check in CORE_CHECKS],
         partitions_def=months,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=runs,
     )
     @fails_in_words
     def core(

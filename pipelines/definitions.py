@@ -9,7 +9,7 @@ from pipelines.alerting import alerts_sensor
 from pipelines.pruning import pruning_job, pruning_schedule
 from pipelines.resources import SettingsResource
 from pipelines.schedules import build_schedules, names_schedule
-from pipelines.settings import pushes, start_month
+from pipelines.settings import backfill_months, pushes, start_month
 from pipelines.step_log import sentences
 from warehouse.contract import Contract
 
@@ -36,7 +36,7 @@ def build_defs(
         description="Asks for the names that are due, makes their tables and the marts, and opens the door for SQL.",
     )
     return dg.Definitions(
-        assets=build_assets(start or start_month(), known, pushed=with_push),
+        assets=build_assets(start or start_month(), known, pushed=with_push, backfill_months=backfill_months()),
         asset_checks=[build_last_check(pushed=with_push)],
         jobs=[job, names_job, pruning_job],
         schedules=[*build_schedules(job), names_schedule(names_job), pruning_schedule()],

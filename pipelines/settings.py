@@ -157,6 +157,14 @@ def _dagster_home(text: str) -> str:
     return str(sqlite_folder(Path(text)))
 
 
+def _months(text: str) -> int | None:
+    if text and not (re.fullmatch(r"[0-9]{1,4}", text) and int(text)):
+        raise WrongUsage(f"{text!r} is no number of months; write a whole number from 1 on, or nothing.")
+    return int(text) if text else None
+
+
+START: Final = "JOBLEDGER_START"
+BACKFILL_MONTHS: Final = "JOBLEDGER_BACKFILL_MONTHS"
 PUSH_URL: Final = "JOBLEDGER_PUSH_URL"
 
 SETTINGS: Final = (
@@ -171,7 +179,7 @@ SETTINGS: Final = (
     Setting("ITWIN_ANSWER_SECONDS", "120", _positive),
     Setting("ITWIN_ANSWER_MEGABYTES", "256", _positive),
     Setting("JOBLEDGER_DATA", "data", _data_folder),
-    Setting("JOBLEDGER_START", "2025-01", _start),
+    Setting(START, "2025-01", _start),
     Setting("JOBLEDGER_PUBLISH", "views", _one_of("views", "tables")),
     Setting("JOBLEDGER_UNIT_BUDGET", "", read_unit_budget),
     Setting("JOBLEDGER_REPORT", "1", _one_of("0", "1")),
@@ -181,6 +189,7 @@ SETTINGS: Final = (
     Setting("JOBLEDGER_KEEP_RUNS_DAYS", "90", _days),
     Setting(PUSH_URL, "", _push_url),
     Setting("JOBLEDGER_PUSH_KEEP_DAYS", "30", _days),
+    Setting(BACKFILL_MONTHS, "", _months),
     Setting(POSTGRES_URL, "", read_address),
     Setting(PREFIX_SETTING, "", read_prefix),
     Setting(MEMORY_SETTING, "", _memory),
@@ -300,12 +309,12 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
 
 def start_month(environ: Mapping[str, str] | None = None) -> str:
     """Return the first month of history by the environment alone, for definitions that may open no file."""
-    name = "JOBLEDGER_START"
-    text = (os.environ if environ is None else environ).get(name) or DEFAULTS[name]
-    faults = list(_faults([setting for setting in SETTINGS if setting.name == name], {name: text}))
-    if faults:
-        raise WrongUsage(faults[0])
-    return text
+    return _by_environment(START, environ)
+
+
+def backfill_months(environ: Mapping[str, str] | None = None) -> int | None:
+    """Return how many months a run of a backfill has, None for all, by the environment alone."""
+    return _by_environment(BACKFILL_MONTHS, environ)
 
 
 def pushes(environ: Mapping[str, str] | None = None) -> bool:
@@ -324,6 +333,15 @@ def prepare_data(settings: Settings) -> None:
             f"JOBLEDGER_DATA: the folder {settings.data} cannot be written ({error.strerror}). "
             "Name another folder, or give the user that runs jobledger the right to write there."
         ) from None
+
+
+def _by_environment(name: str, environ: Mapping[str, str] | None) -> Any:
+    """Return the value of one setting; raise WrongUsage for its fault."""
+    (setting,) = (setting for setting in SETTINGS if setting.name == name)
+    text = (os.environ if environ is None else environ).get(name) or setting.default
+    if faults := list(_faults([setting], {name: text})):
+        raise WrongUsage(faults[0])
+    return setting.read(text)
 
 
 def _of_file(file: Path) -> dict[str, str | None]:
@@ -366,7 +384,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         answer_seconds=values["ITWIN_ANSWER_SECONDS"],
         answer_megabytes=values["ITWIN_ANSWER_MEGABYTES"],
         data=values["JOBLEDGER_DATA"],
-        start=values["JOBLEDGER_START"],
+        start=values[START],
         publish=values["JOBLEDGER_PUBLISH"],
         unit_budget=values["JOBLEDGER_UNIT_BUDGET"],
         runs_report=values["JOBLEDGER_REPORT"] == "1",

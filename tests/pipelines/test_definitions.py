@@ -50,6 +50,12 @@ def defs() -> dg.Definitions:
     return build_defs(start="2026-01")
 
 
+def test_a_backfill_has_as_many_months_in_a_run_as_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOBLEDGER_BACKFILL_MONTHS", "2")
+    job = build_defs(start="2026-01").resolve_job_def(JOB_NAME)
+    assert job.backfill_policy == dg.BackfillPolicy.multi_run(2)
+
+
 @pytest.mark.parametrize("pushed", [True, False])
 def test_a_run_pushes_where_an_address_is_set(monkeypatch: pytest.MonkeyPatch, pushed: bool) -> None:
     monkeypatch.setenv("JOBLEDGER_PUSH_URL", "file:///mnt/backup/ledger" if pushed else "")

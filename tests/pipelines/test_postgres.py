@@ -10,8 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
+from assets.marts import make_marts
+from assets.plan import quiet
+from assets.replay import replay
 from pipelines.definitions import JOB_NAME, build_defs
 from pipelines.home import end_dead_runs, home_of, instance
 from pipelines.pruning import prune
@@ -39,12 +42,17 @@ from tests.pipelines.test_checks_remember import ITWIN
 from tests.pipelines.test_checks_remember import a_job as job_of
 from tests.pipelines.test_dagster_ui import ENDED, run_of_months, runs
 from tests.pipelines.test_home import RUNS, a_job, an_asset, python
+from tests.pipelines.test_postgres_locks import DEAF
 from tests.pipelines.test_secrets import holds
 from tests.pipelines.ui_server import answers, free_port, graphql, until
 from tests.postgres_server import CANARY, QUOTED, Postgres
 from tests.postgres_server import running as running_postgres
 from tests.test_deploy import COMPOSE
+from warehouse.contract import contract
 from warehouse.errors import WrongUsage
+from warehouse.lake import Lake
+from warehouse.marts.all import MARTS, all_tables
+from warehouse.tables import JOBS
 
 pytestmark = pytest.mark.postgres
 
@@ -52,6 +60,22 @@ TICKS = """
 query Ticks($of: InstigationSelector!) {
   instigationStateOrError(instigationSelector: $of) {
     ... on InstigationState { ticks(limit: 5) { status skipReason } }
+  }
+}
+"""
+BACKFILL = """
+mutation Backfill($parameters: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $parameters) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}
+"""
+RUNS_OF_BACKFILL = """
+query Runs($id: String!) {
+  partitionBackfillOrError(backfillId: $id) {
+    ... on PartitionBackfill { status runs { status startTime endTime tags { key value } } }
   }
 }
 """
@@ -279,8 +303,8 @@ def test_a_configuration_that_somebody_changed_is_not_passed_over_in_silence(set
     assert place.read_text() == "telemetry: {enabled: false}\n"
 
 
-@pytest.fixture
-def ui(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+@contextmanager
+def services(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **more: str) -> Generator[str]:
     """The services of deploy/compose.yaml as processes of this machine, with the DAGSTER_HOME of the image."""
     home, world = tmp_path / "data" / "dagster", small_world()
     home.mkdir(parents=True)
@@ -292,7 +316,7 @@ def ui(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
         workspace.replace("host: code", "host: 127.0.0.1").replace("4000", str(code))
     )
     with running(world) as (sandbox, _), (tmp_path / "log.txt").open("w") as log, ExitStack() as stack:
-        env = environment(sandbox, world, tmp_path / "data", JOBLEDGER_POSTGRES_URL=url, DAGSTER_HOME=str(home))
+        env = environment(sandbox, world, tmp_path / "data", JOBLEDGER_POSTGRES_URL=url, DAGSTER_HOME=str(home), **more)
         for name in os.environ:
             if name.startswith(("ITWIN_", "JOBLEDGER_", "DAGSTER")):
                 monkeypatch.delenv(name)
@@ -314,6 +338,12 @@ def ui(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
         start("daemon")
         until(lambda: answers(f"http://127.0.0.1:{web}"), 240, "the web server")
         yield f"http://127.0.0.1:{web}"
+
+
+@pytest.fixture
+def ui(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with services(url, tmp_path, monkeypatch) as found:
+        yield found
 
 
 def listens(port: int) -> bool:
@@ -364,3 +394,41 @@ def test_a_launched_run_a_schedule_s_run_and_a_sensor_s_tick_come_through_the_da
     for canary in (CANARY, QUOTED):
         assert canary not in info + command_lines() + everything_in(url)
         assert holds(tmp_path, canary) == []
+
+
+def backfilled(url: str, months: Sequence[str]) -> tuple[str, list[dict[str, Any]]]:
+    """Launch a backfill of the job as a person would, and wait for its end: how it ended, and its runs."""
+    repository = {"repositoryLocationName": "jobledger", "repositoryName": "__repository__"}
+    selector = {"repositorySelector": repository, "partitionSetName": f"{JOB_NAME}_partition_set"}
+    launched = graphql(url, BACKFILL, parameters={"selector": selector, "partitionNames": list(months)})
+    found = launched["launchPartitionBackfill"]
+    assert found["__typename"] == "LaunchBackfillSuccess", found
+
+    def ended() -> dict[str, Any] | None:
+        shown = graphql(url, RUNS_OF_BACKFILL, id=found["backfillId"])["partitionBackfillOrError"]
+        return shown if shown["status"] not in ("REQUESTED", "FAILING", "CANCELING") else None
+
+    shown = until(ended, 300, "the backfill to end")
+    return shown["status"], sorted(shown["runs"], key=lambda run: run["startTime"])
+
+
+def test_a_backfill_makes_months_side_by_side_on_machines_that_no_file_lock_reaches(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deaf").mkdir()
+    (tmp_path / "deaf" / "sitecustomize.py").write_text(DEAF)
+    months = ["2026-01", "2026-02", "2026-03"]
+    more = {"JOBLEDGER_BACKFILL_MONTHS": "1", "PYTHONPATH": str(tmp_path / "deaf")}
+    with services(url, tmp_path, monkeypatch, **more) as ui:
+        status, of_months = backfilled(ui, months)
+    tags = [{tag["key"]: tag["value"] for tag in run["tags"]} for run in of_months]
+    assert status == "COMPLETED_SUCCESS", of_months
+    assert [run["status"] for run in of_months] == ["SUCCESS"] * 3
+    assert sorted(of["dagster/partition"] for of in tags) == months
+    assert of_months[1]["startTime"] < of_months[0]["endTime"]
+    lake, known = Lake(tmp_path / "data"), contract()
+    tables = {table.name: table for table in all_tables(known)}
+    assert lake.months(JOBS) == months
+    assert set(make_marts(lake, MARTS, tables).values()) == {None}  # none of them is stale
+    changed = [of for of in replay(lake, known, MARTS, tables, tell=quiet) if of.added or of.removed or of.changed]
+    assert changed == []

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from pipelines.postgres import shown
-from pipelines.settings import DEFAULTS, prepare_data, read_settings, start_month
+from pipelines.settings import DEFAULTS, backfill_months, prepare_data, read_settings, start_month
 from warehouse.engine import connection, run
 from warehouse.errors import WrongUsage
 
@@ -91,6 +91,13 @@ def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_the_start_month_for_dagster_comes_from_the_environment_alone() -> None:
     assert start_month({}) == "2025-01"
     assert start_month({"JOBLEDGER_START": "2026-02"}) == "2026-02"
+
+
+def test_how_many_months_a_run_of_a_backfill_has_comes_from_the_environment_alone() -> None:
+    assert backfill_months({}) is None
+    assert backfill_months({"JOBLEDGER_BACKFILL_MONTHS": "3"}) == 3
+    with pytest.raises(WrongUsage, match=r"^JOBLEDGER_BACKFILL_MONTHS: '0' is no number of months; write a whole"):
+        backfill_months({"JOBLEDGER_BACKFILL_MONTHS": "0"})
 
 
 def test_the_example_file_names_every_setting_with_its_default() -> None:
