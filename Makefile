@@ -53,7 +53,8 @@ commands month flatten many steady marts names --quick --keep: # what `make benc
 	@:
 
 s3: $(READY) ## publishes in object storage: 8 readers, 200 killed pushes, two pushers, a random course (S3_READERS, S3_PUSHES, S3_KILLS, S3_RACES, S3_RUNS)
-	@$(BIN)/python -m pytest -m s3 -n 2 --dist worksteal -rP tests/faults/test_buckets.py
+	@test -d .delta || $(BIN)/python -m pip install --quiet --no-deps --target .delta "duckdb==1.5.5" "duckdb-extension-delta==1.5.5"
+	@$(BIN)/python -m pytest -m s3 -n 2 --dist worksteal -rP tests/faults/test_buckets.py tests/warehouse/test_delta_by_duckdb.py
 
 soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server, 2,000 random histories (SOAK_HISTORIES), marts of a million jobs 12 times (SOAK_TIMES), more worlds
 	@$(BIN)/python -m pytest -m soak -n 2 --dist worksteal -rP tests/faults tests/assets tests/warehouse
@@ -62,7 +63,7 @@ pictures: $(READY) ## take the pictures of the README anew, with Chromium
 	@UI_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -p no:xdist -m picture tests/assets/test_report_in_a_browser.py tests/pipelines/test_dagster_ui.py
 
 clean: ## remove .venv and caches, never data
-	@rm -rf $(VENV) .older .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .older .delta .pytest_cache .ruff_cache .hypothesis
 
 help: ## all of these
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):[^#]*## /make \1\t/' | expand -t 14
