@@ -111,9 +111,9 @@ def compose() -> list[str]:
     """Docker Compose, which reads a file without a daemon; it comes with docker, or alone as a package."""
     if alone := shutil.which("docker-compose", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"):
         return [alone]
-    if docker := shutil.which("docker"):
-        return [docker, "compose"]
-    return []
+    plugin = ["docker", "compose"]
+    is_there = shutil.which("docker") and not subprocess.run([*plugin, "version"], capture_output=True).returncode
+    return plugin if is_there else []
 
 
 @pytest.mark.skipif(not compose() and not os.environ.get("CI"), reason="Docker Compose is not installed")
