@@ -157,6 +157,11 @@ def existing_door(data: Path) -> Path:
     """Return the file for SQL; raise WrongUsage if there is none, JobledgerError if something else is in its place."""
     file = door(data)
     if not file.exists():
+        if Lake(data).root.exists():
+            raise JobledgerError(
+                f"The tables are there, but {file}, which shows them, is not: a pull or a first sync died before it "
+                "made that file, or is still at work. `jobledger marts` makes it."
+            )
         raise WrongUsage(f"There is no ledger at {file}. Run `jobledger sync` first, or set JOBLEDGER_DATA.")
     if not is_duckdb(file):
         raise JobledgerError(

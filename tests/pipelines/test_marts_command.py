@@ -36,6 +36,18 @@ def test_marts_are_made_once_and_told(data: Path) -> None:
     ]
 
 
+def test_the_door_of_a_pull_that_died_is_made_by_the_command_that_is_named(data: Path) -> None:
+    env, door = {"JOBLEDGER_DATA": str(data)}, data / "history.duckdb"
+    run_command(["marts"], env, data.parent)
+    door.unlink()
+    lost = [run_command(command, env, data.parent) for command in (["status"], ["sql", "select 1"])]
+    assert [done.returncode for done in lost] == [Exit.FAILED, Exit.FAILED]
+    assert all("`jobledger marts` makes it." in done.stderr for done in lost)
+    mended = run_command(["marts"], env, data.parent)
+    assert set(told(mended.stdout).values()) == {"left as it was"}
+    assert run_command(["sql", "select count(*) from jobs"], env, data.parent).returncode == Exit.DONE
+
+
 def told(printed: str) -> dict[str, str]:
     """What is printed of each mart."""
     return dict(re.findall(r"^ (\w+) +│ +\d+ │ (.+?) *$", printed, re.MULTILINE))

@@ -14,10 +14,11 @@ import pytest
 
 from tests.buckets import KEEP, NUMBERS, numbers_of, objects, push_numbers, write_numbers
 from warehouse.contract import contract
-from warehouse.errors import WrongUsage
+from warehouse.errors import JobledgerError, WrongUsage
 from warehouse.lake import Lake
 from warehouse.marts.all import all_tables
 from warehouse.query import rows
+from warehouse.snapshots import pull as pulling
 from warehouse.snapshots.pull import pull
 from warehouse.snapshots.push import Pushed, push
 from warehouse.snapshots.snapshot import HEAD, existing_head, read_entry, read_snapshot, read_time, shown
@@ -248,6 +249,44 @@ def test_a_pull_that_died_is_taken_up(lake: Lake, tmp_path: Path, url: str, monk
     assert not (tmp_path / "new" / "lake").exists()
     pull(Store(url), tmp_path / "new", NUMBERS, "views")
     assert files_of(tmp_path / "new" / "lake") == files_of(lake.root)
+
+
+@pytest.mark.parametrize("step", ["put", "replace"])
+def test_a_pull_that_died_before_the_lake_was_there_is_taken_up(
+    lake: Lake, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    push_numbers(lake, url, 1)
+
+    def dying(real: Callable[[Path, Path], None], staged: Path, place: Path) -> None:
+        if place.name in ("ledger.json", "lake"):
+            raise KeyboardInterrupt
+        real(staged, place)
+
+    with monkeypatch.context() as patched:
+        real: Callable[[Path, Path], None] = getattr(pulling, step)
+        patched.setattr(pulling, step, partial(dying, real))
+        with pytest.raises(KeyboardInterrupt):
+            pull(Store(url), tmp_path / "new", NUMBERS, "views")
+    assert not (tmp_path / "new" / "lake").exists()
+    pull(Store(url), tmp_path / "new", NUMBERS, "views")
+    assert files_of(tmp_path / "new" / "lake") == files_of(lake.root)
+    assert rows("select number from numbers", tmp_path / "new").to_pylist() == [{"number": 1}]
+
+
+def test_a_pull_that_died_before_the_door_was_there_says_what_makes_it(
+    lake: Lake, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push_numbers(lake, url, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(pulling, "publish", _die)
+        with pytest.raises(KeyboardInterrupt):
+            pull(Store(url), tmp_path / "new", NUMBERS, "views")
+    with pytest.raises(JobledgerError) as told:
+        rows("select number from numbers", tmp_path / "new")
+    assert str(told.value) == (
+        f"The tables are there, but {tmp_path}/new/history.duckdb, which shows them, is not: a pull or a first sync "
+        "died before it made that file, or is still at work. `jobledger marts` makes it."
+    )
 
 
 def test_a_file_that_is_not_what_was_pushed_is_not_taken(lake: Lake, tmp_path: Path, url: str) -> None:

@@ -33,7 +33,8 @@ PULL: Final = "pull"
 
 FETCHES_AT_ONCE: Final = 8
 TABLE_NAME: Final = re.compile(r"[a-z0-9_]{1,100}")
-LEFT_BY_A_PULL: Final = {"locks", "scratch"}
+LEFT_BY_A_PULL: Final = {"ledger.json", "locks", "scratch"}
+"""What lies in the folder before the lake does."""
 
 
 def pull(
