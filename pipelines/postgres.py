@@ -5,9 +5,11 @@ Drivers are imported only where there is such an address. Nothing of it is shown
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -22,6 +24,9 @@ KEPT: Final = 2
 
 NOTICED_SOON: Final = "-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 """Lets the server notice within two minutes that a machine is gone, and free its locks."""
+
+BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+"""What Linux names itself by until it is started anew."""
 
 CHECK: Final = f"Check that the server runs, and user, password and database in {SETTING}."
 
@@ -45,6 +50,11 @@ def shown(address: str) -> str:
     """Return what of an address may be shown."""
     parts = urlsplit(address)
     return f"{_host(parts)}{parts.path}"
+
+
+def machine() -> str:
+    """Return what tells this machine, as long as it is up, from others; its containers are it, too."""
+    return BOOT.read_text(encoding="ascii").strip() if BOOT.exists() else platform.node()
 
 
 def tables(address: str) -> set[str]:

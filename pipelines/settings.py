@@ -25,7 +25,7 @@ from assets.unit_budget import UnitBudget, read_unit_budget
 from pipelines.alert_addresses import SETTING as ALERT_URLS
 from pipelines.alert_addresses import Address, read_addresses
 from pipelines.postgres import SETTING as POSTGRES_URL
-from pipelines.postgres import read_address
+from pipelines.postgres import machine, read_address
 from pipelines.postgres_locks import hold_locks_at
 from warehouse.engine import MEMORY_SETTING
 from warehouse.errors import WrongUsage
@@ -262,11 +262,17 @@ class Settings:
         )
 
     @property
+    def budget_folder(self) -> Path:
+        """Where requests are noted, by a clock that is a machine's own: where there may be several, one for each."""
+        folder = self.data / "budget"
+        return folder / machine() if self.postgres_url else folder
+
+    @property
     def has_credentials(self) -> bool:
         return bool(self.access_token or (self.client_id and self.client_secret))
 
     def client(self) -> Client:
-        """A client of the API with these credentials, and with the budget that all processes on the data folder share.
+        """A client of the API with these credentials, and with the budget that processes on the data folder share.
 
         Raises WrongUsage without credentials.
         """
@@ -278,7 +284,7 @@ class Settings:
         if not self.has_credentials:
             raise WrongUsage(NO_CREDENTIALS)
         limits = AnswerLimits(self.answer_seconds, self.answer_megabytes)
-        budget = Budget(self.requests_per_minute, per_hour=self.requests_per_hour, folder=self.data / "budget")
+        budget = Budget(self.requests_per_minute, per_hour=self.requests_per_hour, folder=self.budget_folder)
         if self.access_token:
             return Client(self.api_url, FixedToken(self.access_token), budget, limits=limits)
         tokens = ClientCredentials(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 from sqlalchemy import make_url
 
+from pipelines import postgres
 from pipelines.postgres import shown
 from pipelines.settings import DEFAULTS, backfill_months, prepare_data, read_settings, start_month
 from warehouse.engine import connection, run
@@ -98,6 +101,17 @@ def test_how_many_months_a_run_of_a_backfill_has_comes_from_the_environment_alon
     assert backfill_months({"JOBLEDGER_BACKFILL_MONTHS": "3"}) == 3
     with pytest.raises(WrongUsage, match=r"^JOBLEDGER_BACKFILL_MONTHS: '0' is no number of months; write a whole"):
         backfill_months({"JOBLEDGER_BACKFILL_MONTHS": "0"})
+
+
+def test_machines_on_one_folder_note_their_requests_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = read_settings({"JOBLEDGER_DATA": str(tmp_path)}, tmp_path / ".env")
+    one_of_several = replace(alone, postgres_url="postgresql+psycopg2://me@db/ledger")
+    assert alone.budget_folder == tmp_path / "budget"
+    monkeypatch.setattr(postgres, "BOOT", tmp_path / "boot")
+    (tmp_path / "boot").write_text("8c1d\n")
+    assert one_of_several.budget_folder == tmp_path / "budget" / "8c1d"
+    (tmp_path / "boot").unlink()
+    assert one_of_several.budget_folder == tmp_path / "budget" / platform.node()
 
 
 def test_the_example_file_names_every_setting_with_its_default() -> None:
