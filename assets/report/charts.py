@@ -28,6 +28,10 @@ CLOCK_LABEL: Final = (
 )
 PLAIN_LABEL: Final = "'' + datum.value"
 CLOCK_TICKS: Final = (1, 3, 10, 30, 60, 180, 600, 1800, 3600, 10800, 21600, 43200, 86400, 259200, 604800, 2592000)
+LINES_LABEL: Final = "split(datum.label, '\\n')"
+HALF_A_LINE: Final[Any] = {"condition": {"test": "indexof(datum.value, '\\n') > 0", "value": -7}, "value": 0}
+"""Vega puts the first line of a name beside its bar: this puts the middle of two there."""
+
 MONTH_LABEL: Final = (
     "[monthAbbrevFormat(toNumber(slice(datum.value, 5)) - 1), "
     "slice(datum.value, 5) == '01' || datum.index == 0 ? slice(datum.value, 0, 4) : '']"
@@ -185,7 +189,7 @@ def times_by_type(rows: Sequence[Row], phase: str, colour: str) -> alt.LayerChar
     ]
     tips = _tips(type="Type", tip_p50="50 % within", tip_p90="90 % within", tip_p95="95 % within", tip_jobs="Jobs")
     y = _names("type", [row["type"] for row in shown])
-    x = _clock("p50")
+    x = _clock("p50", [row[quantile] for row in shown for quantile in ("p50", "p95")])
     base = _chart(shown)
     return _layer(
         [
@@ -228,7 +232,7 @@ def times_by_month(rows: Sequence[Row]) -> alt.Chart:
             y=alt.Y(
                 "seconds:Q",
                 title="Time",
-                scale=alt.Scale(type="log"),
+                scale=_log([row["seconds"] for row in shown]),
                 axis=_clock_axis(),
             ),
             color=alt.Color(
@@ -302,12 +306,13 @@ def stacked_columns(rows: Sequence[Row], parts: Mapping[str, tuple[str, str]], t
         for row in rows
         for place, (field, (name, _)) in enumerate(parts.items())
     ]
+    ticks = min(5, max(1, int(max(sum(row[field] or 0 for field in parts) for row in rows))))  # counts have no halves
     return _sized(
         _chart(shown)
         .mark_bar()
         .encode(
             x=_months(),
-            y=alt.Y("value:Q", title=title, stack="zero", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("value:Q", title=title, stack="zero", axis=alt.Axis(tickCount=ticks)),
             color=_parts(parts),
             order=alt.Order("place:Q"),
             tooltip=_tips(tip_month="Month", part="Part", tip_value=title),
@@ -340,7 +345,7 @@ def stacked_bars(rows: Sequence[Row], name: str, parts: Mapping[str, tuple[str, 
             order=alt.Order("place:Q"),
             tooltip=_tips(**{name: "Which", "part": "Part", "tip_value": title, "tip_more": "More"}),
         ),
-        _bars(len(rows)),
+        _bars(len(rows), _step(rows, name)),
     )
 
 
@@ -374,13 +379,14 @@ def ratios(rows: Sequence[Row]) -> alt.LayerChart:
     """A point and its interval for each row, beside a line at 1, on a logarithmic scale."""
     y = _names("label", [row["label"] for row in rows], limit=230)
     tips = _tips(label="Option", tip_ratio="Run time", tip_interval="95 % interval", tip_jobs="Jobs")
-    lowest = min([row["run_seconds_ratio_low"] for row in rows] + [0.5])
-    highest = max([row["run_seconds_ratio_high"] for row in rows] + [2.0])
+    ends = [row[f"run_seconds_ratio_{end}"] for row in rows for end in ("low", "high")]
     x = alt.X(
         "run_seconds_ratio_low:Q",
         title="Times the other jobs' run time",
-        scale=alt.Scale(type="log", domain=[lowest, highest]),
-        axis=alt.Axis(values=[0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10], labelExpr=PLAIN_LABEL),
+        scale=_log([*ends, 0.9, 1.1]),
+        axis=alt.Axis(
+            values=[0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10], labelExpr=PLAIN_LABEL, labelOverlap=True
+        ),
     )
     colour = alt.condition("datum.shows", alt.value(RUNNING), alt.value(OTHER))
     base = _chart(rows)
@@ -392,7 +398,7 @@ def ratios(rows: Sequence[Row]) -> alt.LayerChart:
                 x="run_seconds_ratio:Q", y=y, color=colour, tooltip=tips
             ),
         ],
-        _bars(len(rows)),
+        _bars(len(rows), _step(rows, "label")),
     )
 
 
@@ -407,14 +413,14 @@ def changes(rows: Sequence[Row]) -> alt.Chart:
             color=alt.condition("datum.change > 0", alt.value(WAITING), alt.value(RUNNING)),
             tooltip=_tips(label="Part", tip_change="Change, units", tip_units="Units", tip_jobs="Jobs"),
         ),
-        _bars(len(rows)),
+        _bars(len(rows), _step(rows, "label")),
     )
 
 
 def lineage(nodes: Sequence[Row], edges: Sequence[tuple[Row, Row]]) -> alt.LayerChart:
     """A line for each job, a step to the right for each step upstream; edges lead from a job to what it used."""
     deepest = max(int(node["step"]) for node in nodes)
-    x = alt.X("step:Q", scale=alt.Scale(domain=[0, deepest], range=[12, 12 + 26 * deepest], nice=False), axis=None)
+    x = alt.X("step:Q", scale=alt.Scale(domain=[0, deepest], range=[12, 12 + 18 * deepest], nice=False), axis=None)
     y = alt.Y("row:Q", scale=alt.Scale(domain=[-0.6, len(nodes) - 0.4], reverse=True, nice=False), axis=None)
     corners = [
         {"edge": place, "corner": corner, "step": step, "row": row}
@@ -437,8 +443,12 @@ def lineage(nodes: Sequence[Row], edges: Sequence[tuple[Row, Row]]) -> alt.Layer
         .mark_circle(size=130, opacity=1)
         .encode(x=x, y=y, color=alt.condition("datum.step == 0", alt.value(WAITING), alt.value(RUNNING)), tooltip=tips)
     )
-    labels = _chart(nodes).mark_text(align="left", dx=12, limit=290).encode(x=x, y=y, text="label:N", tooltip=tips)
-    return _layer([*layers, dots, labels], 26 * len(nodes) + 12)
+    labels = (
+        _chart(nodes)
+        .mark_text(align="left", dx=12, limit=290, lineBreak="\n")
+        .encode(x=x, y=y, text="label:N", tooltip=tips)
+    )
+    return _layer([*layers, dots, labels], 36 * len(nodes) + 12)
 
 
 def spec(chart: alt.Chart | alt.LayerChart) -> dict[str, Any]:
@@ -481,6 +491,11 @@ def _bars(count: int, step: int = 28) -> int:
     return max(count, 1) * step
 
 
+def _step(rows: Sequence[Row], name: str) -> int:
+    """The height of a bar, by the lines of the names beside it."""
+    return 36 if any("\n" in row[name] for row in rows) else 28
+
+
 def _sized(chart: Any, height: int) -> Any:
     return chart.properties(width="container", height=height)
 
@@ -499,12 +514,23 @@ def _months() -> Any:
 
 
 def _names(field: str, order: Sequence[Any], limit: int = 150) -> Any:
-    return alt.Y(f"{field}:N", title=None, sort=list(order), axis=alt.Axis(labelLimit=limit, domain=False))
+    """The names of bars, of one line or two; a drawing on a phone cuts lines, and not what follows them."""
+    axis = alt.Axis(labelLimit=limit, labelExpr=LINES_LABEL, labelOffset=HALF_A_LINE, domain=False)
+    return alt.Y(f"{field}:N", title=None, sort=list(order), axis=axis)
 
 
-def _clock(field: str) -> Any:
-    scale = alt.Scale(type="log")
-    return alt.X(f"{field}:Q", title=None, scale=scale, axis=_clock_axis())
+def _clock(field: str, values: Iterable[Any]) -> Any:
+    return alt.X(f"{field}:Q", title=None, scale=_log(values), axis=_clock_axis())
+
+
+def _log(values: Iterable[Any]) -> Any:
+    """A logarithmic scale from a little below the least of some values to a little above the greatest.
+
+    Vega would let it begin and end with powers of ten, which leaves most of the drawing empty.
+    """
+    known = [float(value) for value in values if value is not None]
+    domain = [min(known) / 1.2, max(known) * 1.2] if known else [60, 3600]
+    return alt.Scale(type="log", domain=domain, nice=False)
 
 
 def _clock_axis() -> Any:

@@ -39,7 +39,7 @@ def week(answers: Mapping[str, Answer]) -> Section:
     rows = [
         {
             **row,
-            "label": words.short(f"{row['type'] or 'no type'}, {row['itwin']}", 40),
+            "label": f"{words.short(row['type'] or 'no type')},\n{words.short(row['itwin'], 34)}",
             "tip_change": words.signed(row["change"]),
             "tip_units": f"{words.number(row['units'])}, before {words.number(row['units_before'])}",
             "tip_jobs": f"{row['jobs']:,}, before {row['jobs_before']:,}",
@@ -47,7 +47,7 @@ def week(answers: Mapping[str, Answer]) -> Section:
         for row in parts.rows
         if row["change"]
     ]
-    largest = f" Largest: {rows[0]['label']}, {rows[0]['tip_change']} units." if rows else ""
+    largest = f" Largest: {words.one_line(rows[0]['label'])}, {rows[0]['tip_change']} units." if rows else ""
     figure = Figure(
         "week-parts",
         "Where the units changed most",

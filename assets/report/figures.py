@@ -81,7 +81,7 @@ def unlike(rows: Sequence[Row], name: str) -> list[Row]:
 
 def told(what: str, rows: Iterable[Row], name: str, value: str, write: Callable[[Any], str] = words.text) -> str:
     """Return what a drawing shows, with its first rows, for who cannot see it."""
-    said = [f"{row[name]} {write(row[value])}" for row in rows]
+    said = [f"{words.one_line(row[name])} {write(row[value])}" for row in rows]
     more = f"; and {len(said) - TOLD} more" if len(said) > TOLD else ""
     return f"{what}: {'; '.join(said[:TOLD])}{more}." if said else f"{what}: nothing."
 

@@ -86,7 +86,7 @@ def _lineage(dearest: Sequence[Row], answer: Answer) -> Figure:
         "lineage",
         f"What “{words.short(dearest[0]['job'])}” was made from" if dearest else "What it was made from",
         f"The dearest deliverable, and below it the jobs whose results it used, step by step.{left_out}",
-        "A tree of jobs: " + "; ".join(str(node["label"]) for node in nodes[:8]),
+        "A tree of jobs: " + "; ".join(words.one_line(node["label"]) for node in nodes[:8]),
         answer,
         [
             Column("step", "Steps before", words.count),
@@ -103,4 +103,4 @@ def _lineage(dearest: Sequence[Row], answer: Answer) -> Figure:
 
 def _labels(row: Row) -> Row:
     units = f"{words.number(row['units'])} units" if row["units"] is not None else "units not known"
-    return {"tip_units": units, "label": f"{row['type']} “{words.short(row['job'], 24)}”, {units}"}
+    return {"tip_units": units, "label": f"{row['type']} “{words.short(row['job'], 24)}”\n{units}"}

@@ -68,7 +68,7 @@ def detectors(answers: Mapping[str, Answer]) -> Section:
     rows = [
         {
             **row,
-            "label": words.short(_detector(row), 30),
+            "label": _detector(row),
             "tip_more": f"{words.share(row['failure_share'])} failed, p50 {words.duration(row['run_seconds_p50'])}",
         }
         for row in league.rows
@@ -172,15 +172,15 @@ def _lost(months: Answer) -> Figure:
 def _detector(row: Row) -> str:
     """The name and version of a detector; the first signs of an id that has no name."""
     name = str(row["detector"])
-    shown = f"{name[:8]}…" if len(name) == 36 and name == row["detector_name"] else name
-    return f"{shown} {row['detector_version'] or ''}".strip()
+    shown = f"{name[:8]}…" if len(name) == 36 and name == row["detector_name"] else words.short(name)
+    return f"{shown}\n{words.short(row['detector_version'])}" if row["detector_version"] else shown
 
 
 def _option(row: Row) -> Row:
     low, high = row["run_seconds_ratio_low"], row["run_seconds_ratio_high"]
     return {
         **row,
-        "label": words.short(f"{row['type']}: {row['option'].replace('_', ' ')} {row['value_label']}", 46),
+        "label": f"{row['type']}:\n{words.short(row['option'].replace('_', ' ') + ' ' + row['value_label'], 38)}",
         "shows": low > 1 or high < 1,
         "tip_ratio": words.times(row["run_seconds_ratio"]),
         "tip_interval": f"{words.number(low)} to {words.number(high)}",

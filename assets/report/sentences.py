@@ -54,13 +54,7 @@ def this_month(answers: Mapping[str, Answer], about: Scope, budget: UnitBudget) 
             [Markup("There is no forecast: no complete walk, or no job with units, tells what the month costs.")],
         )
     kind = "consumed" if about.kind == "processingUnits" else "estimated"
-    so_far = _said(
-        "So far {} have cost {} " + kind + " units in {}.",
-        words.jobs(whole["jobs"]),
-        words.number(whole["units_so_far"]),
-        words.month(whole["month"]),
-    )
-    sentences, over = [so_far, _expectation(whole)], False
+    sentences, over = [_so_far(whole, kind), _expectation(whole)], False
     for row in rows:
         units = budget.of(row["itwin_id"], row["itwin_name"])
         if units is not None:
@@ -68,6 +62,14 @@ def this_month(answers: Mapping[str, Answer], about: Scope, budget: UnitBudget) 
             sentences.append(said)
             over |= is_over
     return Paragraph("This month", sentences, "bad" if over else "good" if budget else "plain")
+
+
+def _so_far(row: Row, kind: str) -> Markup:
+    month, have = words.month(row["month"]), "has" if row["jobs"] == 1 else "have"
+    if not row["jobs"]:
+        return _said("No job came in {} so far.", month)
+    said = f"So far {{}} {have} cost {{}} {kind} units in {{}}."
+    return _said(said, words.jobs(row["jobs"]), words.number(row["units_so_far"]), month)
 
 
 def _expectation(row: Row) -> Markup:

@@ -89,6 +89,11 @@ def short(value: Any, signs: int = 30) -> str:
     return plain if len(plain) <= signs else plain[: signs - 1].rstrip() + "…"
 
 
+def one_line(label: str) -> str:
+    """A label of a drawing, which may have two lines, within a sentence."""
+    return label.replace("\n", " ")
+
+
 def none(value: int) -> str:
     """A count within a sentence."""
     return f"{value:,}" if value else "none"

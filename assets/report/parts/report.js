@@ -5,7 +5,7 @@
   const options = { actions: false, renderer: "svg", tooltip: { theme: "custom" }, loader: { http: {} } };
   const narrow = (part) => {
     if (part === null || typeof part !== "object") return;
-    if (part.labelLimit > 120) part.labelLimit = 120;
+    if (part.labelLimit > 140) part.labelLimit = 140;
     Object.values(part).forEach(narrow);
   };
   if (window.innerWidth < 600) narrow(charts);
