@@ -16,7 +16,7 @@ from warehouse import locks
 from warehouse.declaration import Table
 from warehouse.engine import STORAGE_VERSION, connection, run
 from warehouse.files import make_folder, put
-from warehouse.lake import Lake, quote, read_table
+from warehouse.lake import Lake, quote
 from warehouse.named import NAMED, named_columns, named_select, named_tables
 from warehouse.paths import plain
 
@@ -137,11 +137,6 @@ def _made_from(place: Path) -> str:
 
 def _select(lake: Lake, table: Table) -> str:
     """A SELECT of the rows that the door shows under a table's name."""
-    return " UNION ALL ".join(f"SELECT {table.typed_select} FROM {_source(lake, each)}" for each in table.shown)
-
-
-def _source(lake: Lake, table: Table) -> str:
-    """The table's files by pattern, so that a view sees the months that come later; no rows while there are none."""
-    if not lake.files(table):
-        return f"({table.empty_select})"
-    return read_table(table, quote(Lake(lake.data.resolve()).glob(table)))
+    return " UNION ALL ".join(
+        f"SELECT {table.typed_select} FROM {Lake(lake.data.resolve()).source_by_pattern(each)}" for each in table.shown
+    )
