@@ -19,7 +19,7 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
-from tests.bench import commands, flatten, marts, month, names, steady
+from tests.bench import commands, flatten, html_report, marts, month, names, steady
 from tests.bench.measuring import measure, plain_environment, python
 from tests.bench.report import Row, machine, met, table
 from tests.bench.server import Server
@@ -127,9 +127,11 @@ class Bench:
         return table(title, steady.head(found), steady.rows(found), notes)
 
     def marts(self) -> str:
-        took = marts.time_marts(self._history(self._jobs * 10))
+        history = self._history(self._jobs * 10)
+        took, report = marts.time_marts(history), html_report.time_report(history)
         self.limits += [Limit(*limit) for limit in marts.limits(took)]
-        notes = [f"Peak {took.peak_mb:.0f} MB."]
+        self.limits.append(Limit("MB of the report", html_report.megabytes(report), html_report.LIMIT_MB))
+        notes = [f"Peak {took.peak_mb:.0f} MB.", html_report.note(report)]
         return table(f"The marts over {self._jobs * 10:,} jobs", marts.HEAD, marts.rows(took), notes)
 
     def names(self) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import flatten, month, names
+from tests.bench import flatten, html_report, marts, month, names
+from tests.bench.history import write_month
 from tests.bench.report import machine, ratio, table
 from tests.bench.server import Server
 from warehouse.months import month_of, previous_month
@@ -43,6 +44,15 @@ def test_the_names_of_many_reality_data_come_and_a_day_later_those_that_changed(
     assert (first.named, daily.named) == (200, 2)
     assert first.requests == daily.requests == names.requests(200)
     assert [row[:3] for row in names.rows([first, daily])] == [("first", "57", "200"), ("daily", "57", "2")]
+
+
+@pytest.mark.proof
+def test_the_report_of_a_history_is_made_and_weighed(tmp_path: Path) -> None:
+    write_month(tmp_path, JOBS, MONTH)
+    marts.time_marts(tmp_path)
+    took = html_report.time_report(tmp_path)
+    assert 0.5 < html_report.megabytes(took) < html_report.LIMIT_MB
+    assert html_report.note(took).startswith(f"The report of it: {html_report.megabytes(took):.2f} MB, made in ")
 
 
 @pytest.mark.skipif(not month.has_dlt() and not os.environ.get("CI"), reason=month.NO_DLT)
