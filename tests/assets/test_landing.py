@@ -276,6 +276,7 @@ def test_walks_of_several_itwins_land_together_each_with_its_own_row(tmp_path: P
     assert landed.new_versions == 3
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("wide", ["name", "option", "unknown field"])
 def test_records_too_wide_for_the_memory_of_a_month_land_and_are_flattened(
     wide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

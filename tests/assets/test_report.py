@@ -125,6 +125,7 @@ def test_what_cannot_be_asked_is_refused_in_words(
         scope(report_ledger, itwin, first, last)
 
 
+@pytest.mark.proof
 def test_a_report_is_made_anew_only_where_something_changed_and_then_has_the_same_bytes(
     report_ledger: Path, page: str
 ) -> None:

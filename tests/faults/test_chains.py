@@ -244,6 +244,7 @@ def test_one_bad_job_costs_a_walk_the_pages_after_it_and_says_where_it_ended(tmp
     assert walked["error"].startswith("ended after page 1 (2 records): The API failed: 500")
 
 
+@pytest.mark.proof
 def test_a_walk_of_three_hundred_pages_takes_the_memory_of_a_few(tmp_path: Path) -> None:
     held: list[tuple[int, int]] = []
 

@@ -98,6 +98,7 @@ def address(server: Server, path: str = "alerts") -> str:
     return f"json://canary-user:canary-password@{server.url.removeprefix('http://')}/{path}"
 
 
+@pytest.mark.proof
 def test_over_two_ticks_each_alert_arrives_once_then_one_all_clear_and_no_canary_is_anywhere(
     ledger: Lake,
     monkeypatch: pytest.MonkeyPatch,

@@ -135,6 +135,7 @@ def test_an_analyst_s_open_connection_blocks_no_sync_and_is_not_blocked(
         assert con.execute("select count(*) from jobs").fetchall() == before
 
 
+@pytest.mark.proof
 def test_jobs_by_id_land_in_their_months_and_missing_ones_are_listed(
     world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_terminal_sees_months_flattened_with_their_rate_and_marts_made(
         assert int(files) >= len(MARTS)
 
 
+@pytest.mark.proof
 def test_a_pipe_gets_lines_without_a_bar_and_quiet_says_nothing(synced: tuple[dict[str, str], Path, str]) -> None:
     env, home, _ = synced
     again = jobledger("sync", "--from", "2026-03", "--to", "2026-03", "--quiet", env=env, cwd=home)

@@ -106,6 +106,7 @@ def test_the_months_are_partitions_up_to_the_present_one(defs: dg.Definitions) -
             assert list(partitions.get_partition_keys(current_time=NOW)) == list(MONTHS)
 
 
+@pytest.mark.proof
 def test_a_backfill_over_several_months_is_one_run_and_shows_each_month(defs: dg.Definitions, ledger: Lake) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = run_stretch(defs, "2026-01", "2026-03", instance)

@@ -24,6 +24,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_ledger(tmp_path_factory.mktemp("marts") / "data", {"jobs": edge_jobs()}, AS_OF)
 
 
+@pytest.mark.proof
 def test_marts_are_made_once_and_told(data: Path) -> None:
     first, second = (run_command(["marts"], {"JOBLEDGER_DATA": str(data)}, data.parent) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr

@@ -184,6 +184,7 @@ def test_inputs_of_known_size_are_told_by_size_with_how_much_that_explains(tmp_p
     assert estimate("Objects2D", inputs=["data-0", "elsewhere"], at=NOON, data=data).by_size == ()
 
 
+@pytest.mark.proof
 def test_the_mart_and_the_function_say_the_same(tmp_path: Path) -> None:
     jobs = world(5, 500)
     data = made_ledger(tmp_path, {"jobs": jobs}, AS_OF)
