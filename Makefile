@@ -15,7 +15,7 @@ BENCH_READY := $(VENV)/.bench
 SPARK_READY := $(VENV)/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: run test proofs postgres older spark s3 ui check pictures bench soak help clean commands month flatten many steady marts names --quick --keep
+.PHONY: run test proofs postgres older spark s3 ui check pictures bench soak help clean commands month flatten many steady marts names scale --quick --keep
 
 run: $(READY) ## set up and run everything once against the sandbox API; prints what it made and where
 	@$(BIN)/python -m pipelines.trial
@@ -49,7 +49,7 @@ check: $(READY) ## format, lint, types and what Dagster loads
 bench: $(BENCH_READY) ## the benchmarks, beside what a reader knows; make bench -- --quick holds a tenth to kept ratios
 	@$(BIN)/python -m tests.bench $(filter-out bench,$(MAKECMDGOALS))
 
-commands month flatten many steady marts names --quick --keep: # what `make bench` is given
+commands month flatten many steady marts names scale --quick --keep: # what `make bench` is given
 	@:
 
 s3: $(READY) ## publishes in object storage: 8 readers, 200 killed pushes, two pushers, a random course (S3_READERS, S3_PUSHES, S3_KILLS, S3_RACES, S3_RUNS)

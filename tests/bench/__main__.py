@@ -19,7 +19,7 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
-from tests.bench import commands, flatten, html_report, marts, month, names, steady
+from tests.bench import commands, flatten, html_report, marts, month, names, scale, steady
 from tests.bench.measuring import measure, plain_environment, python
 from tests.bench.report import Row, machine, met, table
 from tests.bench.server import Server
@@ -34,6 +34,9 @@ CHANGED: Final = 10
 """So many jobs of the month of many are changed when it is walked again."""
 
 NAMES: Final = ("commands", "month", "flatten", "many", "steady", "marts", "names")
+BY_NAME: Final = ("scale",)
+"""What is measured only where it is asked for."""
+
 KEPT: Final = Path(__file__).with_name("kept.toml")
 WORSE: Final = 4 / 3
 """How much worse than the kept ratio a quick one may be: a single run at a tenth of the size differs by much."""
@@ -134,6 +137,11 @@ class Bench:
         notes = [f"Peak {took.peak_mb:.0f} MB.", html_report.note(report)]
         return table(f"The marts over {self._jobs * 10:,} jobs", marts.HEAD, marts.rows(took), notes)
 
+    def scale(self) -> str:
+        history, jobs = self._history(self._jobs * 10), self._jobs * 10
+        sizes = [scale.measure_size(history, self._folder / "scaled", times, jobs) for times in scale.SIZES]
+        return table("All marts over histories of several sizes", scale.HEAD, scale.rows(sizes))
+
     def names(self) -> str:
         pieces = self._jobs // 2
         runs = names.first_and_daily(self._folder / "names", pieces)
@@ -161,12 +169,12 @@ def _months_before(month: str, count: int) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the benchmarks that are asked for and prints their tables; 1 where a quick ratio is much worse than kept."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="|".join(NAMES), help="default: all")
+    parser.add_argument("names", nargs="*", metavar="|".join((*NAMES, *BY_NAME)), help="default: all but scale")
     parser.add_argument("--jobs", type=int, default=FULL, help=f"jobs of the month; default {FULL:,}")
     parser.add_argument("--quick", action="store_true", help="a tenth of the jobs, held to the kept ratios")
     parser.add_argument("--keep", action="store_true", help="with --quick: keep the ratios")
     chosen = parser.parse_args(arguments)
-    unknown = [name for name in chosen.names if name not in NAMES]
+    unknown = [name for name in chosen.names if name not in (*NAMES, *BY_NAME)]
     if unknown or chosen.jobs < 10:
         parser.error(f"no such benchmark: {', '.join(unknown)}" if unknown else "--jobs must be 10 or more")
     jobs = FULL // 10 if chosen.quick else chosen.jobs

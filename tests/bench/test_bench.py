@@ -12,11 +12,22 @@ import pytest
 from tests.bench import flatten, html_report, marts, month, names
 from tests.bench.history import write_month
 from tests.bench.report import machine, ratio, table
+from tests.bench.scale import multiply
 from tests.bench.server import Server
+from warehouse.contract import contract
+from warehouse.engine import connection, run
+from warehouse.lake import Lake
+from warehouse.marts.all import all_tables
 from warehouse.months import month_of, previous_month
 
 JOBS = 40
 MONTH = previous_month(month_of(datetime.now(UTC)))
+COUNTS = """
+    SELECT
+        (SELECT count(DISTINCT job_id) FROM jobs),
+        (SELECT count(*) FROM reference_lineage),
+        (SELECT count(*) FROM observations)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +45,8 @@ def test_jobledger_gets_the_servers_jobs_and_flattens_them_again(server: Server,
     (line,) = month.rows([client])
     assert line[1] == str(JOBS)
     assert line[-1] == "-"
-    run = flatten.time_flattening(tmp_path, MONTH, times=1)
-    assert flatten.rows(run, JOBS)[0][:2] == ("1", str(JOBS))
+    took = flatten.time_flattening(tmp_path, MONTH, times=1)
+    assert flatten.rows(took, JOBS)[0][:2] == ("1", str(JOBS))
 
 
 @pytest.mark.proof
@@ -53,6 +64,21 @@ def test_the_report_of_a_history_is_made_and_weighed(tmp_path: Path) -> None:
     took = html_report.time_report(tmp_path)
     assert 0.5 < html_report.megabytes(took) < html_report.LIMIT_MB
     assert html_report.note(took).startswith(f"The report of it: {html_report.megabytes(took):.2f} MB, made in ")
+
+
+@pytest.mark.proof
+def test_a_history_several_times_over_has_as_many_jobs_and_as_much_lineage(tmp_path: Path) -> None:
+    write_month(tmp_path / "once", JOBS, MONTH)
+    multiply(Lake(tmp_path / "once"), Lake(tmp_path / "thrice"), all_tables(contract()), 3)
+    counts = []
+    for data in (tmp_path / "once", tmp_path / "thrice"):
+        marts.time_marts_together(data)
+        with connection() as con:
+            lake, tables = Lake(data), {table.name: table for table in all_tables(contract())}
+            lake.view(con, *(tables[name] for name in ("jobs", "reference_lineage", "observations")))
+            counts.append(run(con, COUNTS)[0])
+    assert counts[1] == tuple(3 * count for count in counts[0])
+    assert counts[0][0] == JOBS
 
 
 @pytest.mark.skipif(not month.has_dlt() and not os.environ.get("CI"), reason=month.NO_DLT)
