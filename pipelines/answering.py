@@ -90,7 +90,7 @@ def _show(page: Console, section: _Section) -> None:
 def _names(settings: Settings, lake: Lake) -> tuple[list[str], list[_Section]]:
     """Which names are missing and what gives them; where all iTwins are walked, which were found."""
     with connection() as con:
-        for table in (NAME_WALKS, ITWINS, JOBS):
+        for table in (NAME_WALKS, ITWINS, JOBS) if settings.every_itwin else (NAME_WALKS,):
             run(con, f"CREATE TEMP VIEW {table.name} AS SELECT * FROM {lake.source_by_pattern(table)}")
         missing = [_missing(*row) for row in run(con, statement("status/missing_names"))]
         found = run(con, statement("status/found_itwins")) if settings.every_itwin else []
