@@ -304,12 +304,15 @@ class _Verifying:
         return self.texts[check.name]
 
 
-def publish_and_verify(lake: Lake, tables: Sequence[Table], how: Publish) -> tuple[Path, Verdict]:
+def publish_and_verify(
+    lake: Lake, tables: Sequence[Table], how: Publish, on_wait: Callable[[str], None] | None = None
+) -> tuple[Path, Verdict]:
     """Publish the tables; return the door, and whether it shows as many rows of each as the lake has.
 
     A table that another run changed in the meantime is not compared: that run publishes it, and compares it then.
+    `on_wait` gets a sentence if another publisher is waited for.
     """
-    with lake.exclusive(PUBLISH):
+    with lake.exclusive(PUBLISH, on_wait=on_wait):
         before = _stamps(lake, tables)
         place = publish(lake, tables, how)
         return place, _agreement(lake, tables, before)

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +44,12 @@ class Postgres:
         con.cursor().execute(f'CREATE DATABASE "{name}"')
         con.close()
         return self.url(name)
+
+    def ask(self, question: str) -> list[Any]:
+        """Return the rows that answer a question."""
+        with closing(psycopg2.connect(self.url())) as con, con.cursor() as cursor:
+            cursor.execute(question)
+            return cursor.fetchall()
 
 
 def programs() -> Path | None:

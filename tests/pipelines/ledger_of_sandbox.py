@@ -50,3 +50,16 @@ def jobledger(
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own, as a user would; the installed command is JOBLEDGER."""
     return run_command(arguments, env, cwd, stdin)
+
+
+def imported_by(*arguments: str, env: Mapping[str, str], cwd: Path) -> set[str]:
+    """The libraries, of those that cost most to import, that a command imports in a process of its own."""
+    script = (
+        "import sys; from pipelines.cli import main\n"
+        f"try: main({list(arguments)!r})\n"
+        "except SystemExit as done: assert not done.code\n"
+        "print(*({'numpy', 'pandas', 'pyarrow', 'dagster', 'requests'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())

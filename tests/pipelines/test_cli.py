@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.sandbox import READY_TOKEN, Sandbox, World
-from tests.pipelines.ledger_of_sandbox import JOBLEDGER, NOW, environment, jobledger
+from tests.pipelines.ledger_of_sandbox import JOBLEDGER, NOW, environment, imported_by, jobledger
 
 Ledger = tuple[dict[str, str], Path]
 
@@ -73,15 +72,7 @@ def test_a_second_sync_adds_no_version_of_an_unchanged_job(synced: Ledger) -> No
 @pytest.mark.parametrize("arguments", [["--help"], ["sql", "select count(*) from jobs"], ["status"]], ids=" ".join)
 def test_what_people_wait_for_imports_neither_dagster_nor_arrow(synced: Ledger, arguments: list[str]) -> None:
     env, home = synced
-    script = (
-        "import sys; from pipelines.cli import main\n"
-        f"try: main({arguments!r})\n"
-        "except SystemExit as done: assert not done.code\n"
-        "print({'numpy', 'pandas', 'pyarrow', 'dagster', 'requests'} & set(sys.modules))"
-    )
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, env=env, cwd=home, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "set()"
+    assert imported_by(*arguments, env=env, cwd=home) == set()
 
 
 def test_the_status_fits_its_questions_on_one_screen(synced: Ledger) -> None:

@@ -274,22 +274,13 @@ def test_a_process_keeps_its_connections_and_finds_new_ones_when_the_server_ende
     count = f"SELECT sessions FROM pg_stat_database WHERE datname = '{database}'"
     end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
 
-    def ask(question: str) -> Any:
-        con = psycopg2.connect(server.url())
-        try:
-            with con.cursor() as cursor:
-                cursor.execute(question)
-                return cursor.fetchall()
-        finally:
-            con.close()
-
     with instance(settings) as found:
         a_job.execute_in_process(instance=found)
-        before = ask(count)[0][0]
+        before = server.ask(count)[0][0]
         for _ in range(3):
             assert a_job.execute_in_process(instance=found).success
-        assert ask(count)[0][0] - before <= 6  # a run has some 50 statements
-        assert len(ask(end)) >= 2
+        assert server.ask(count)[0][0] - before <= 6  # a run has some 50 statements
+        assert len(server.ask(end)) >= 2
         assert a_job.execute_in_process(instance=found).success
         assert found.get_runs_count() == 5
 

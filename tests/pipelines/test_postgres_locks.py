@@ -10,10 +10,8 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
-import psycopg2
 import pytest
 
 from assets.wiring import LAST_STEP
@@ -77,20 +75,9 @@ def env(server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ge
     hold_locks_at("")
 
 
-def ask(server: Postgres, question: str) -> list[Any]:
-    con = psycopg2.connect(server.url())
-    try:
-        with con.cursor() as cursor:
-            cursor.execute(question)
-            return cursor.fetchall()
-    finally:
-        con.close()
-
-
 def end_sessions(server: Postgres, named: str) -> int:
     """End the sessions that hold a lock; return how many there were."""
-    found = ask(
-        server,
+    found = server.ask(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
         f"WHERE application_name LIKE 'jobledger {named} on %'",
     )
