@@ -31,7 +31,7 @@ MEMORY_SETTING: Final = "JOBLEDGER_DUCKDB_MEMORY"
 """Environment variable with another limit ('2GB'), past which there is no more."""
 
 THREADS_OF_A_MONTH: Final = 4
-MEGABYTES_OF_A_MONTH: Final = 160
+MEGABYTES_OF_A_MONTH: Final = 110
 MEGABYTES_A_THREAD: Final = 80
 """What the work on one month may take at most, and each thread of it besides: DuckDB spills what is more. Not all of it
 can be spilled, so one thread alone needs more than its share.

@@ -22,30 +22,31 @@ tested_jobs AS (
         is_all,
         known,
         actual,
-        row_number() OVER (ORDER BY pool NULLS LAST, known NULLS LAST, job_id) AS test,
-        CASE WHEN known >= 20 THEN numbers_between(greatest(1, known - 199), known) END AS places
+        row_number() OVER (ORDER BY pool NULLS LAST, known NULLS LAST, job_id) AS test
     FROM asked
     WHERE choice = 1
 ),
 
-tested_places AS (
+like_places AS (
     SELECT
-        test,
-        pool,
-        actual,
-        unnest(places) AS place
+        tested_jobs.test,
+        tested_jobs.pool,
+        tested_jobs.actual,
+        tested_jobs.known - places.place AS known
     FROM tested_jobs
+    CROSS JOIN estimates_backtest_places AS places
+    WHERE tested_jobs.known >= 20
 ),
 
 counts AS (
     SELECT
-        tested.test,
-        count(*) FILTER (WHERE known.actual < tested.actual) AS less,
-        count(*) FILTER (WHERE known.actual <= tested.actual) AS not_more
-    FROM tested_places AS tested
-    INNER JOIN estimates_backtest_moments AS known
-        ON known.is_end = 1 AND tested.pool = known.pool AND tested.place = known.known
-    GROUP BY tested.test
+        like_places.test,
+        count(*) FILTER (WHERE like_jobs.actual < like_places.actual) AS less,
+        count(*) FILTER (WHERE like_jobs.actual <= like_places.actual) AS not_more
+    FROM like_places
+    INNER JOIN estimates_backtest_moments AS like_jobs
+        ON like_jobs.is_end = 1 AND like_places.pool = like_jobs.pool AND like_places.known = like_jobs.known
+    GROUP BY like_places.test
 )
 
 SELECT

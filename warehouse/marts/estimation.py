@@ -109,5 +109,5 @@ ESTIMATION_MARTS: Final = (
         may_hold=True,
         steps=("like_jobs", "lengths", "kaplan_meier", "figures", "sizes", "rates"),
     ),
-    Mart(ESTIMATES_BACKTEST, reads=("jobs",), timely=False, steps=("values", "moments", "tested")),
+    Mart(ESTIMATES_BACKTEST, reads=("jobs",), timely=False, steps=("values", "moments", "places", "tested")),
 )
