@@ -22,13 +22,13 @@ import pyarrow as pa
 
 from assets.progress import MARTS, OnPart, Parts, unseen
 from warehouse.declaration import Table
-from warehouse.engine import connection, core_count, load, quote, run, side_by_side
+from warehouse.engine import core_count, history_connection, load, quote, run, side_by_side
 from warehouse.lake import MARTS_LOCK, Lake, Staging, copy_to, parquet_source, stamp
 from warehouse.marts import Mart, mart_macros
 from warehouse.paths import pattern
 from warehouse.raw import RAW_TABLES, has_wrong_clock, raw_select, raw_texts
 from warehouse.sql import run_macros, statement
-from warehouse.tables import WALKS
+from warehouse.tables import JOBS, WALKS
 
 MADE_FROM: Final = "made_from"
 MADE_AT: Final = "made_at"
@@ -108,7 +108,7 @@ def _stage_marts(
 ) -> set[str]:
     """Stage the files that have to be made; return the names of their marts."""
     staging.forget()
-    with connection() as con:
+    with history_connection(lake.row_count(JOBS)) as con:
         clock = as_of(con, lake)
         run_macros(con)
         run_macros(con, mart_macros())

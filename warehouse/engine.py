@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -35,6 +35,12 @@ MEGABYTES_OF_A_MONTH: Final = 110
 MEGABYTES_A_THREAD: Final = 80
 """What the work on one month may take at most, and each thread of it besides: DuckDB spills what is more. Not all of it
 can be spilled, so one thread alone needs more than its share.
+"""
+
+MEGABYTES_OF_A_HISTORY: Final = 600
+MEGABYTES_A_MILLION_JOBS: Final = 200
+"""What the work on all months may take at least, and for each million jobs. With less than that a join over many jobs
+spills so often that it takes several times as long.
 """
 
 _WORK: Final = "work"
@@ -112,6 +118,18 @@ def month_connection(spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]
         yield con
 
 
+@contextmanager
+def history_connection(jobs: int) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection for the work on all months, with a memory to match so many jobs; no more than DuckDB's own limit."""
+    wanted = f"{max(MEGABYTES_OF_A_HISTORY, jobs * MEGABYTES_A_MILLION_JOBS // 1_000_000)}MB"
+    with connection() as con:
+        if not os.environ.get(MEMORY_SETTING):
+            own = _own_memory_limit(con)
+            fits = run(con, "SELECT parse_formatted_bytes(?) <= parse_formatted_bytes(?)", [wanted, own])[0][0]
+            run(con, f"SET memory_limit = {quote(wanted if fits else own)}")
+        yield con
+
+
 def month_threads() -> int:
     """How many threads the work on one month takes."""
     return min(core_count(), THREADS_OF_A_MONTH)
@@ -133,7 +151,8 @@ def side_by_side(con: duckdb.DuckDBPyConnection) -> Generator[duckdb.DuckDBPyCon
 def run(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
     """Executes one statement and drains its result, as the next statement needs it; gives the rows.
 
-    A statement that the connection's memory is too small for is executed again with all that DuckDB takes by itself.
+    A statement that the connection's memory is too small for is executed again with all that DuckDB takes by itself;
+    the next one has the connection's memory again.
     Raises duckdb.OutOfMemoryException where that does not do, or where JOBLEDGER_DUCKDB_MEMORY is set.
     """
     return _with_enough_memory(con, lambda: con.execute(sql, parameters or []).fetchall())
@@ -165,8 +184,20 @@ def _with_enough_memory(con: duckdb.DuckDBPyConnection, work: Callable[[], T]) -
     except duckdb.OutOfMemoryException:
         if os.environ.get(MEMORY_SETTING) or _is_locked(con):
             raise
-        con.execute("RESET memory_limit").fetchall()
-        most = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
-        # After a RESET, DuckDB 1.5 shows its own limit but goes on with the one that was set.
-        con.execute(f"SET memory_limit = '{most}'").fetchall()
-        return work()
+    limit = _memory_limit(con)
+    # After a RESET, DuckDB 1.5 shows its own limit but goes on with the one that was set.
+    con.execute(f"SET memory_limit = {quote(_own_memory_limit(con))}").fetchall()
+    done = work()
+    with suppress(duckdb.OutOfMemoryException):  # a statement of another thread still has more: it keeps it
+        con.execute(f"SET memory_limit = {quote(limit)}").fetchall()
+    return done
+
+
+def _own_memory_limit(con: duckdb.DuckDBPyConnection) -> str:
+    """The limit that DuckDB takes by itself; it is shown, and whoever calls sets one."""
+    con.execute("RESET memory_limit").fetchall()
+    return _memory_limit(con)
+
+
+def _memory_limit(con: duckdb.DuckDBPyConnection) -> str:
+    return str(con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0])
