@@ -1,8 +1,10 @@
-"""Rows of Spark and of DuckDB, in one order, so that they can be compared to the last bit."""
+"""A ledger for Spark beside one for DuckDB, and their rows in one order, to be compared to the last bit."""
 
 from __future__ import annotations
 
 import math
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,16 @@ from warehouse.declaration import Table
 from warehouse.engine import arrow, connection
 from warehouse.lake import Lake
 from warehouse.marts import Mart
+
+
+def copied(data: Path, folder: Path, first_month: str = "") -> Lake:
+    """A ledger with the files of another one, from a month on: what is put in the place of a file is a new one."""
+
+    def older(_: str, names: list[str]) -> list[str]:
+        return [name for name in names if name.startswith("created_month=") and name[14:] < first_month]
+
+    shutil.copytree(data, folder, copy_function=os.link, ignore=older)
+    return Lake(folder)
 
 
 def spark_rows(spark: Any, table: Table) -> pa.Table:

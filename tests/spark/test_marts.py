@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import pytest
 
 from assets.marts import make_marts
 from assets.spark_marts import SparkEngine
-from tests.spark.frames import differences
+from tests.spark.frames import copied, differences
 from tests.spark.odd_world import odd_ledger
 from tests.warehouse.made_ledgers import made_ledger
 from tests.warehouse.mart_worlds import AS_OF, world
@@ -27,16 +25,6 @@ TABLES = {table.name: table for table in all_tables(contract())}
 @pytest.fixture(scope="session")
 def engine(spark: Any) -> SparkEngine:
     return SparkEngine(spark, TABLES)
-
-
-def copied(data: Path, folder: Path, first_month: str = "") -> Lake:
-    """A ledger with the files of another one, from a month on: what is put in the place of a file is a new one."""
-
-    def older(_: str, names: list[str]) -> list[str]:
-        return [name for name in names if name.startswith("created_month=") and name[14:] < first_month]
-
-    shutil.copytree(data, folder, copy_function=os.link, ignore=older)
-    return Lake(folder)
 
 
 def test_every_mart_has_the_rows_that_duckdb_makes(engine: SparkEngine, docs_ledger: Path, tmp_path: Path) -> None:
