@@ -34,7 +34,7 @@ proofs: $(READY) ## what make test leaves out: whole courses of runs, the browse
 postgres: $(READY) ## Dagster on Postgres, on a server of Debian's package postgresql
 	@$(BIN)/python -m pytest -m postgres -p no:xdist tests/pipelines
 
-spark: $(SPARK_READY) ## the tables and marts on Spark, equal to DuckDB's; needs Java 17
+spark: $(SPARK_READY) ## the tables and marts on Spark, equal to DuckDB's, also over a long history (SPARK_JOBS); needs Java 17
 	@$(BIN)/python -m pytest -m spark tests/spark
 
 ui: $(READY) ## Dagster UI and daemon on 127.0.0.1:3000, with a lasting DAGSTER_HOME

@@ -25,8 +25,7 @@ from warehouse.contract import Field, contract
 from warehouse.engine import (
     MEGABYTES_A_MILLION_JOBS,
     MEGABYTES_A_THREAD,
-    MEGABYTES_OF_A_HISTORY,
-    MEGABYTES_OF_A_MONTH,
+    MEGABYTES_OF_WORK,
     connection,
     run,
 )
@@ -187,11 +186,11 @@ def test_an_error_of_the_readme_is_told_by_the_product(error: str) -> None:
 
 @pytest.mark.parametrize("page", ["docs/operations.md", "docs/decisions/0009-the-contract-is-asked-by-shape.md"])
 def test_the_memory_of_a_month_is_what_a_page_says(page: str) -> None:
-    assert f"{MEGABYTES_OF_A_MONTH + 2 * MEGABYTES_A_THREAD} MB" in (ROOT / page).read_text(encoding="utf-8")
+    assert f"{MEGABYTES_OF_WORK + 2 * MEGABYTES_A_THREAD} MB" in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_the_memory_of_marts_is_what_a_page_says() -> None:
-    told = f"Marts take up to {MEGABYTES_OF_A_HISTORY} MB, or {MEGABYTES_A_MILLION_JOBS} MB for each million jobs"
+    told = f"Marts take up to {MEGABYTES_A_MILLION_JOBS} MB more for each million jobs"
     assert told in (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 
 

@@ -31,16 +31,12 @@ MEMORY_SETTING: Final = "JOBLEDGER_DUCKDB_MEMORY"
 """Environment variable with another limit ('2GB'), past which there is no more."""
 
 THREADS_OF_A_MONTH: Final = 4
-MEGABYTES_OF_A_MONTH: Final = 110
+MEGABYTES_OF_WORK: Final = 110
 MEGABYTES_A_THREAD: Final = 80
-"""What the work on one month may take at most, and each thread of it besides: DuckDB spills what is more. Not all of it
-can be spilled, so one thread alone needs more than its share.
-"""
-
-MEGABYTES_OF_A_HISTORY: Final = 600
-MEGABYTES_A_MILLION_JOBS: Final = 200
-"""What the work on all months may take at least, and for each million jobs. With less than that a join over many jobs
-spills so often that it takes several times as long.
+MEGABYTES_A_MILLION_JOBS: Final = 300
+"""What work may take: so much, so much for each thread, and for each million jobs where it is about all months. DuckDB
+spills what is more. Not all of it can be spilled, so one thread alone needs more than its share; and a join over many
+jobs that has little spills again and again, and takes several times as long.
 """
 
 _WORK: Final = "work"
@@ -112,8 +108,7 @@ def _overflow(spill: Path | None) -> AbstractContextManager[str]:
 @contextmanager
 def month_connection(spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
     """A connection for the work on one month, however large: few threads, and a memory to match."""
-    megabytes = MEGABYTES_OF_A_MONTH + month_threads() * MEGABYTES_A_THREAD
-    with connection(memory=f"{megabytes}MB", spill=spill) as con:
+    with connection(memory=f"{_megabytes(month_threads())}MB", spill=spill) as con:
         run(con, f"SET threads = {month_threads()}")
         yield con
 
@@ -121,13 +116,17 @@ def month_connection(spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]
 @contextmanager
 def history_connection(jobs: int) -> Generator[duckdb.DuckDBPyConnection]:
     """A connection for the work on all months, with a memory to match so many jobs; no more than DuckDB's own limit."""
-    wanted = f"{max(MEGABYTES_OF_A_HISTORY, jobs * MEGABYTES_A_MILLION_JOBS // 1_000_000)}MB"
+    wanted = f"{_megabytes(core_count()) + jobs * MEGABYTES_A_MILLION_JOBS // 1_000_000}MB"
     with connection() as con:
         if not os.environ.get(MEMORY_SETTING):
             own = _own_memory_limit(con)
             fits = run(con, "SELECT parse_formatted_bytes(?) <= parse_formatted_bytes(?)", [wanted, own])[0][0]
             run(con, f"SET memory_limit = {quote(wanted if fits else own)}")
         yield con
+
+
+def _megabytes(threads: int) -> int:
+    return MEGABYTES_OF_WORK + threads * MEGABYTES_A_THREAD
 
 
 def month_threads() -> int:

@@ -281,7 +281,7 @@ def test_walks_of_several_itwins_land_together_each_with_its_own_row(tmp_path: P
 def test_records_too_wide_for_the_memory_of_a_month_land_and_are_flattened(
     wide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.engine.MEGABYTES_OF_A_MONTH", 8)
+    monkeypatch.setattr("warehouse.engine.MEGABYTES_OF_WORK", 8)
     monkeypatch.setattr("warehouse.engine.MEGABYTES_A_THREAD", 8)
     noise = Random(7)
     texts = [noise.randbytes(10_000).hex() for _ in range(2_000)]

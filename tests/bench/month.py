@@ -5,7 +5,8 @@ floor on the same server and bytes.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,9 @@ HEAD: Final = ("client", "jobs", "requests", "CPU s", "wall s", "peak MB", "CPU 
 LEDGER: Final = "month"
 MANY: Final = "many"
 """Folders of the ledgers that the month, and the one of many jobs, was synced into."""
+
+TIMES: Final = 3
+"""How often the month is measured by each client."""
 
 NO_DLT: Final = "dlt is not installed: make bench installs it"
 OF_DLT, OF_FIRST, MEMORY_LIMIT_MB = 0.5, 0.3, 600.0
@@ -117,18 +121,34 @@ def by_dlt(server: Server, month: str, folder: Path, loader_files: str | None = 
 
 
 def compare(server: Server, month: str, folder: Path, jobs: int, *, quick: bool = False) -> list[Client]:
-    """Every client in turn, the slowest left out if `quick`; raises BenchError unless each has the server's jobs."""
+    """Every client in turn, TIMES times, each with its median; `quick`: once, and without the slowest.
+
+    What takes minutes, and what no limit is about, is measured once. Raises BenchError unless each client has the
+    server's jobs.
+    """
     asking = by_jobledger(server, month, folder / "asking")
-    clients = [
+    rounds = [_round(server, month, folder) for _ in range(1 if quick else TIMES)]
+    first, again, *others = (_median(runs) for runs in zip(*rounds, strict=True))
+    slowest = [by_dlt(server, month, folder / "dlt_default")] if has_dlt() and not quick else []
+    return _whole([first, again, asking, *others, *slowest], jobs)
+
+
+def _round(server: Server, month: str, folder: Path) -> list[Client]:
+    """The clients that a limit is about, side by side in time, each into an empty place."""
+    for name in (LEDGER, "floor", "dlt_parquet"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return [
         by_jobledger(server, month, folder / LEDGER, messages_of=folder / "asking"),
         by_jobledger_again(server, month, folder / LEDGER),
-        asking,
         by_floor(server, month, folder / "floor"),
+        *([by_dlt(server, month, folder / "dlt_parquet", "parquet")] if has_dlt() else []),
     ]
-    if has_dlt():
-        kinds = ["parquet"] if quick else ["parquet", None]
-        clients += [by_dlt(server, month, folder / f"dlt_{kind}", kind) for kind in kinds]
-    return _whole(clients, jobs)
+
+
+def _median(runs: Sequence[Client]) -> Client:
+    """The run with the median CPU; its memory is the most that any of them took."""
+    middle = sorted(runs, key=lambda run: run.took.cpu)[len(runs) // 2]
+    return replace(middle, took=replace(middle.took, peak_mb=max(run.took.peak_mb for run in runs)))
 
 
 def compare_many(server: Server, changed: Server, month: str, folder: Path, jobs: int) -> list[Client]:
