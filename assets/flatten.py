@@ -153,7 +153,8 @@ def flatten_month(lake: Lake, month: str, known: Contract, *, force: bool = Fals
 def _write_month(lake: Lake, month: str, known: Contract, staging: Staging) -> dict[str, int]:
     """Stage the flattened tables of a month; return the rows of each."""
     footer = {MADE_FROM: made_from(lake, month, known)}
-    with lake.scratch(f"{month}.flatten") as scratch, month_connection(scratch) as con:
+    versions = lake.readable_row_count(OBSERVATIONS, month)
+    with lake.scratch(f"{month}.flatten") as scratch, month_connection(versions, scratch) as con:
         run_macros(con)
         raw_views(con, lake, month)
         selects = prepare(con, known)

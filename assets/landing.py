@@ -161,10 +161,15 @@ def landing(
 
     It holds the month's lock. DuckDB spills into the folder `spill`.
     """
-    with lake.exclusive(window.month) as staging, month_connection(spill) as con:
+    with lake.exclusive(window.month) as staging, month_connection(_size(lake, window.month, walks), spill) as con:
         _open(con, lake, window, known)
         load(con, "walks_of_run", _walks_of_run(walks))
         yield Landing(con, staging, window, walks, files)
+
+
+def _size(lake: Lake, month: str, walks: Sequence[Walk]) -> int:
+    """How many records are compared: those kept of the month, and those that its walks saw."""
+    return lake.readable_row_count(OBSERVATIONS, month) + sum(walk.records for walk in walks)
 
 
 def _open(con: duckdb.DuckDBPyConnection, lake: Lake, window: Window, known: Contract) -> None:

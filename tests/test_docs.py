@@ -189,8 +189,8 @@ def test_the_memory_of_a_month_is_what_a_page_says(page: str) -> None:
     assert f"{MEGABYTES_OF_WORK + 2 * MEGABYTES_A_THREAD} MB" in (ROOT / page).read_text(encoding="utf-8")
 
 
-def test_the_memory_of_marts_is_what_a_page_says() -> None:
-    told = f"Marts take up to {MEGABYTES_A_MILLION_JOBS} MB more for each million jobs"
+def test_the_memory_for_each_million_is_what_a_page_says() -> None:
+    told = f"and {MEGABYTES_A_MILLION_JOBS} MB more for each million records"
     assert told in (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 
 

@@ -31,12 +31,12 @@ MEMORY_SETTING: Final = "JOBLEDGER_DUCKDB_MEMORY"
 """Environment variable with another limit ('2GB'), past which there is no more."""
 
 THREADS_OF_A_MONTH: Final = 4
-MEGABYTES_OF_WORK: Final = 110
+MEGABYTES_OF_WORK: Final = 80
 MEGABYTES_A_THREAD: Final = 80
 MEGABYTES_A_MILLION_JOBS: Final = 300
-"""What work may take: so much, so much for each thread, and for each million jobs where it is about all months. DuckDB
-spills what is more. Not all of it can be spilled, so one thread alone needs more than its share; and a join over many
-jobs that has little spills again and again, and takes several times as long.
+"""What work on a month, or on all of them, may take: so much, and so much for each thread and each million jobs. DuckDB
+spills what is more. Not all of it can be spilled, so one thread alone needs more than its share; and a sort or join of
+many rows that has little spills again and again, and takes several times as long.
 """
 
 _WORK: Final = "work"
@@ -106,27 +106,30 @@ def _overflow(spill: Path | None) -> AbstractContextManager[str]:
 
 
 @contextmanager
-def month_connection(spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
-    """A connection for the work on one month, however large: few threads, and a memory to match."""
-    with connection(memory=f"{_megabytes(month_threads())}MB", spill=spill) as con:
+def month_connection(jobs: int, spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection for the work on one month of so many jobs: few threads, and a memory to match."""
+    with _sized_connection(jobs, month_threads(), spill) as con:
         run(con, f"SET threads = {month_threads()}")
         yield con
 
 
 @contextmanager
 def history_connection(jobs: int) -> Generator[duckdb.DuckDBPyConnection]:
-    """A connection for the work on all months, with a memory to match so many jobs; no more than DuckDB's own limit."""
-    wanted = f"{_megabytes(core_count()) + jobs * MEGABYTES_A_MILLION_JOBS // 1_000_000}MB"
-    with connection() as con:
-        if not os.environ.get(MEMORY_SETTING):
-            own = _own_memory_limit(con)
-            fits = run(con, "SELECT parse_formatted_bytes(?) <= parse_formatted_bytes(?)", [wanted, own])[0][0]
-            run(con, f"SET memory_limit = {quote(wanted if fits else own)}")
+    """A connection for the work on all months, of so many jobs: with a memory to match."""
+    with _sized_connection(jobs, core_count(), None) as con:
         yield con
 
 
-def _megabytes(threads: int) -> int:
-    return MEGABYTES_OF_WORK + threads * MEGABYTES_A_THREAD
+@contextmanager
+def _sized_connection(jobs: int, threads: int, spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection with a memory that matches jobs and threads; no more than DuckDB's own limit."""
+    megabytes = MEGABYTES_OF_WORK + threads * MEGABYTES_A_THREAD + jobs * MEGABYTES_A_MILLION_JOBS // 1_000_000
+    with connection(memory=f"{megabytes}MB", spill=spill) as con:
+        if not os.environ.get(MEMORY_SETTING):
+            own = _own_memory_limit(con)
+            fits = run(con, "SELECT parse_formatted_bytes(?) <= parse_formatted_bytes(?)", [f"{megabytes}MB", own])
+            run(con, f"SET memory_limit = {quote(f'{megabytes}MB' if fits[0][0] else own)}")
+        yield con
 
 
 def month_threads() -> int:

@@ -118,6 +118,11 @@ class Lake:
         """The rows of all files of a table, as their footers tell."""
         return sum(int(_footer(file).num_rows) for file in self.files(table))
 
+    def readable_row_count(self, table: Table, month: str | None = None) -> int:
+        """The rows of a table, or of its file of a month; without those of files that cannot be read."""
+        files = [self.path(table, month)] if month else self.files(table)
+        return sum(_readable_rows(file) for file in files)
+
     def metadata(self, table: Table, month: str | None = None) -> dict[str, str]:
         """What was written into the footer of a table's file beside its rows; empty where there is no file."""
         place = self.path(table, month)
@@ -351,6 +356,15 @@ def _footer(file: Path) -> pq.FileMetaData:
     import pyarrow.parquet as pq  # it brings NumPy: who asks for `--help` need not wait for that
 
     return pq.read_metadata(file)
+
+
+def _readable_rows(file: Path) -> int:
+    import pyarrow as pa
+
+    try:
+        return int(_footer(file).num_rows)
+    except (OSError, pa.ArrowException):  # not there, or damaged: whoever reads its rows will say so
+        return 0
 
 
 def _covers(name: str, table: Table, month: str | None) -> bool:

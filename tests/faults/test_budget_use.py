@@ -41,6 +41,7 @@ def ask(url: str, per_minute: float, seconds: float) -> tuple[Tally, list[float]
     return tally, sorted(moments)
 
 
+@pytest.mark.proof
 def test_nearly_all_of_the_budget_is_used_and_nothing_is_refused() -> None:
     # The sandbox allows as many requests in any minute as are allowed in the seconds of this test: were the budget to
     # start one more than its share, there would be a 429.
@@ -83,6 +84,7 @@ class StrictServer:
             self.told.append((arrival + 0.1, ceil(self.taken[0] + MINUTE - arrival)))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("per_minute", [60, 500, 5000])
 def test_over_hours_a_server_with_the_same_limit_refuses_less_than_one_in_a_hundred(per_minute: int) -> None:
     server, requests = StrictServer(per_minute, seed=1), 20 * per_minute

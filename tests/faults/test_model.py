@@ -256,6 +256,7 @@ LIVES = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("actions", LIVES.values(), ids=LIVES.keys())
 def test_lives_that_matter(served: tuple[Stage, Client], actions: list[tuple[Any, ...]]) -> None:
     follow(served, actions)

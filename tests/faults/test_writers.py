@@ -54,6 +54,7 @@ def newest(lake: Lake) -> dict[str, Any]:
     return {row["job_id"]: row["body"] and msgspec.json.decode(row["body"]) for row in rows(lake, OBSERVATIONS)}
 
 
+@pytest.mark.proof
 def test_two_processes_on_one_month_both_end_well(tmp_path: Path, processes: ForkServerContext) -> None:
     jobs = [job(f"job-{number}", ITWINS[number % 2]) for number in range(10)]
     with stage() as (playing, sandbox):
@@ -136,6 +137,7 @@ def change(world: ScriptedWorld, jobs: dict[str, Any], round: int) -> None:
         world.put(one)
 
 
+@pytest.mark.proof
 def test_killed_processes_leave_a_ledger_that_readers_read_and_the_next_sync_completes(
     tmp_path: Path, processes: ForkServerContext
 ) -> None:

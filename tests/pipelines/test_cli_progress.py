@@ -54,6 +54,7 @@ def synced(
     return env, home, said
 
 
+@pytest.mark.proof
 def test_a_terminal_sees_walks_pages_jobs_and_their_rate(synced: tuple[dict[str, str], Path, str]) -> None:
     plain = ANSI.sub("", synced[2])
     assert "3/3 walks, 3 pages" in plain
@@ -61,6 +62,7 @@ def test_a_terminal_sees_walks_pages_jobs_and_their_rate(synced: tuple[dict[str,
     assert "2026-03: " in plain, "the sentences of the steps stand above the bar"
 
 
+@pytest.mark.proof
 def test_a_terminal_sees_months_flattened_with_their_rate_and_marts_made(
     synced: tuple[dict[str, str], Path, str],
 ) -> None:
@@ -103,6 +105,7 @@ def test_no_color_is_honoured_on_a_terminal(tmp_path: Path) -> None:
     assert not COLOR.search(on_a_terminal(["status"], {**env, "NO_COLOR": "1"}, tmp_path)[1])
 
 
+@pytest.mark.proof
 def test_the_status_is_one_json_object_for_programs(synced: tuple[dict[str, str], Path, str]) -> None:
     env, home, _ = synced
     found = json.loads(jobledger("status", "--json", env=env, cwd=home).stdout)

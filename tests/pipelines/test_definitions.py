@@ -131,6 +131,7 @@ def test_a_month_that_is_materialised_again_keeps_the_same_files_but_its_walks(
     assert ledger.path(WALKS, "2026-02").read_bytes() != walks
 
 
+@pytest.mark.proof
 def test_every_check_holds_on_the_sandbox_s_jobs(defs: dg.Definitions, ledger: Lake) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         evaluations = run_stretch(defs, "2026-01", "2026-03", instance).get_asset_check_evaluations()

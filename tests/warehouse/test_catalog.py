@@ -81,6 +81,7 @@ def test_the_door_opens_on_months_that_an_older_release_flattened(tmp_path: Path
         assert frame.type.isna().tolist() == [True, False]
 
 
+@pytest.mark.proof
 def test_a_door_of_the_same_views_stays_and_any_other_is_built_anew(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     keep_job(lake, "2026-01")

@@ -57,21 +57,21 @@ def test_a_limit_that_the_user_set_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("cores", "threads", "limit"), [(1, 1, "181.1 MiB"), (2, 2, "257.4 MiB"), (64, 4, "410.0 MiB")]
+    ("cores", "threads", "limit"), [(1, 1, "152.5 MiB"), (2, 2, "228.8 MiB"), (64, 4, "381.4 MiB")]
 )
 def test_the_work_on_a_month_takes_few_threads_and_a_memory_to_match(
     cores: int, threads: int, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warehouse.engine.core_count", lambda: cores)
     assert month_threads() == threads
-    with month_connection(None) as con:
+    with month_connection(0, None) as con:
         found = run(
             con, "SELECT current_setting('threads'), current_setting('memory_limit'), current_setting('TimeZone')"
         )
     assert found == [(threads, limit, "UTC")]
 
 
-@pytest.mark.parametrize(("jobs", "limit"), [(0, "257.4 MiB"), (1_000_000, "543.5 MiB"), (10_000_000, "3.0 GiB")])
+@pytest.mark.parametrize(("jobs", "limit"), [(0, "228.8 MiB"), (1_000_000, "514.9 MiB"), (10_000_000, "3.0 GiB")])
 def test_the_work_on_all_months_takes_a_memory_to_match_the_jobs(
     jobs: int, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

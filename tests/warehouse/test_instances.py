@@ -27,7 +27,7 @@ def test_the_instance_of_a_connection_is_that_of_the_next_one() -> None:
 def test_what_one_connection_makes_and_sets_the_next_one_does_not_see(tmp_path: Path) -> None:
     with connection() as con:
         found = run(con, SETTINGS)
-    with month_connection(tmp_path) as con:
+    with month_connection(0, tmp_path) as con:
         run(con, "SET threads = 1")
         run(con, "SET TimeZone = 'Asia/Tokyo'")
         run(con, "CREATE TABLE jobs AS SELECT 1 AS job")

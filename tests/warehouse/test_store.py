@@ -116,6 +116,7 @@ def test_a_bucket_that_is_full_is_told(lake: Lake, monkeypatch: pytest.MonkeyPat
     assert "There is no space left: 507 Insufficient Storage: InsufficientStorage" in told
 
 
+@pytest.mark.proof
 def test_a_slow_bucket_and_one_that_stumbles_take_longer_and_no_more(
     lake: Lake, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
