@@ -19,12 +19,15 @@ from warehouse.lake import Lake
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.months import months_between
 
-pytestmark = pytest.mark.spark
+JOBS: Final = int(os.environ.get("SPARK_JOBS", "0"))
+"""A million, with SPARK_DRIVER_MEMORY=6g, is the whole proof; some thousand take two minutes."""
 
-JOBS: Final = int(os.environ.get("SPARK_JOBS", "12000"))
-"""A million, with SPARK_DRIVER_MEMORY=6g, is the whole proof."""
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.skipif(JOBS == 0, reason="a long proof: SPARK_JOBS says over how many jobs"),
+]
 
-MONTHS: Final = months_between("2024-10", "2026-09")
+MONTHS: Final = months_between("2026-05", "2026-09")
 
 
 def _program(module: str, *arguments: object, **settings: str) -> None:
