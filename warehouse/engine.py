@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -38,6 +39,9 @@ MEGABYTES_A_MILLION_JOBS: Final = 300
 spills what is more. Not all of it can be spilled, so one thread alone needs more than its share; and a sort or join of
 many rows that has little spills again and again, and takes several times as long.
 """
+
+_MORE_MEMORY: Final = threading.Lock()
+"""Held by the statement that has more memory than its connection: the limit comes back when it is done."""
 
 _WORK: Final = "work"
 """The name of the database that a connection works in."""
@@ -186,12 +190,13 @@ def _with_enough_memory(con: duckdb.DuckDBPyConnection, work: Callable[[], T]) -
     except duckdb.OutOfMemoryException:
         if os.environ.get(MEMORY_SETTING) or _is_locked(con):
             raise
-    limit = _memory_limit(con)
-    # After a RESET, DuckDB 1.5 shows its own limit but goes on with the one that was set.
-    con.execute(f"SET memory_limit = {quote(_own_memory_limit(con))}").fetchall()
-    done = work()
-    with suppress(duckdb.OutOfMemoryException):  # a statement of another thread still has more: it keeps it
-        con.execute(f"SET memory_limit = {quote(limit)}").fetchall()
+    with _MORE_MEMORY:
+        limit = _memory_limit(con)
+        # After a RESET, DuckDB 1.5 shows its own limit but goes on with the one that was set.
+        con.execute(f"SET memory_limit = {quote(_own_memory_limit(con))}").fetchall()
+        done = work()
+        with suppress(duckdb.OutOfMemoryException):  # a statement of another thread still has more: it keeps it
+            con.execute(f"SET memory_limit = {quote(limit)}").fetchall()
     return done
 
 
