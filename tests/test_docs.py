@@ -23,7 +23,7 @@ from pipelines.settings import DEFAULTS
 from tests.docs_ledger import BLOCK, MIN_SCORE, NOW, QUESTIONS, ROOT, TABLES, answer, main, tables
 from warehouse.contract import Field, contract
 from warehouse.engine import (
-    MEGABYTES_A_MILLION_JOBS,
+    MEGABYTES_A_MILLION_RECORDS,
     MEGABYTES_A_THREAD,
     MEGABYTES_OF_WORK,
     connection,
@@ -190,7 +190,7 @@ def test_the_memory_of_a_month_is_what_a_page_says(page: str) -> None:
 
 
 def test_the_memory_for_each_million_is_what_a_page_says() -> None:
-    told = f"and {MEGABYTES_A_MILLION_JOBS} MB more for each million records"
+    told = f"and {MEGABYTES_A_MILLION_RECORDS} MB more for each million records"
     assert told in (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 
 

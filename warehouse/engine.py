@@ -34,10 +34,10 @@ MEMORY_SETTING: Final = "JOBLEDGER_DUCKDB_MEMORY"
 THREADS_OF_A_MONTH: Final = 4
 MEGABYTES_OF_WORK: Final = 80
 MEGABYTES_A_THREAD: Final = 80
-MEGABYTES_A_MILLION_JOBS: Final = 300
-"""What work on a month, or on all of them, may take: so much, and so much for each thread and each million jobs. DuckDB
-spills what is more. Not all of it can be spilled, so one thread alone needs more than its share; and a sort or join of
-many rows that has little spills again and again, and takes several times as long.
+MEGABYTES_A_MILLION_RECORDS: Final = 300
+"""What work on a month, or on the jobs of all, may take: so much, and so much for each thread and each million records.
+DuckDB spills what is more. Not all of it can be spilled, so one thread alone needs more than its share; and a sort or
+join of many rows that has little spills again and again, and takes several times as long.
 """
 
 _MORE_MEMORY: Final = threading.Lock()
@@ -110,9 +110,9 @@ def _overflow(spill: Path | None) -> AbstractContextManager[str]:
 
 
 @contextmanager
-def month_connection(jobs: int, spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
-    """A connection for the work on one month of so many jobs: few threads, and a memory to match."""
-    with _sized_connection(jobs, month_threads(), spill) as con:
+def month_connection(records: int, spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection for the work on so many records of one month: few threads, and a memory to match."""
+    with _sized_connection(records, month_threads(), spill) as con:
         run(con, f"SET threads = {month_threads()}")
         yield con
 
@@ -125,9 +125,9 @@ def history_connection(jobs: int) -> Generator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def _sized_connection(jobs: int, threads: int, spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
-    """A connection with a memory that matches jobs and threads; no more than DuckDB's own limit."""
-    megabytes = MEGABYTES_OF_WORK + threads * MEGABYTES_A_THREAD + jobs * MEGABYTES_A_MILLION_JOBS // 1_000_000
+def _sized_connection(records: int, threads: int, spill: Path | None) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection with a memory that matches records and threads; no more than DuckDB's own limit."""
+    megabytes = MEGABYTES_OF_WORK + threads * MEGABYTES_A_THREAD + records * MEGABYTES_A_MILLION_RECORDS // 1_000_000
     with connection(memory=f"{megabytes}MB", spill=spill) as con:
         if not os.environ.get(MEMORY_SETTING):
             own = _own_memory_limit(con)
@@ -194,10 +194,11 @@ def _with_enough_memory(con: duckdb.DuckDBPyConnection, work: Callable[[], T]) -
         limit = _memory_limit(con)
         # After a RESET, DuckDB 1.5 shows its own limit but goes on with the one that was set.
         con.execute(f"SET memory_limit = {quote(_own_memory_limit(con))}").fetchall()
-        done = work()
-        with suppress(duckdb.OutOfMemoryException):  # a statement of another thread still has more: it keeps it
-            con.execute(f"SET memory_limit = {quote(limit)}").fetchall()
-    return done
+        try:
+            return work()
+        finally:
+            with suppress(duckdb.OutOfMemoryException):  # a statement of another thread still has more: it keeps it
+                con.execute(f"SET memory_limit = {quote(limit)}").fetchall()
 
 
 def _own_memory_limit(con: duckdb.DuckDBPyConnection) -> str:

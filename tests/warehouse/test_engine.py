@@ -46,6 +46,15 @@ def test_the_statement_after_one_that_had_more_memory_has_the_limit_again() -> N
             con.execute(LARGE).fetchall()
 
 
+def test_a_statement_that_no_memory_does_for_fails_and_the_limit_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warehouse.engine._own_memory_limit", lambda con: "25MB")
+    with connection(memory="20MB") as con:
+        limit = _memory_limit(con)
+        with pytest.raises(duckdb.OutOfMemoryException, match="Out of Memory Error"):
+            run(con, LARGE)
+        assert _memory_limit(con) == limit
+
+
 def test_a_limit_that_the_user_set_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MEMORY_SETTING, "20MB")
     with connection() as con:
