@@ -18,8 +18,8 @@ from warehouse.catalog import door, is_duckdb, publish
 from warehouse.catalog import export as export_file
 from warehouse.compare import Difference
 from warehouse.contract import contract
+from warehouse.declaration import Table
 from warehouse.dictionary import write_dictionary
-from warehouse.engine import connection, run
 from warehouse.errors import WrongUsage
 from warehouse.failed_months import failed_months
 from warehouse.lake import Lake, existing_lake
@@ -36,6 +36,9 @@ STATUS: Final = {
     "drift": "Contract drift: what differs from the contract",
 }
 """The statements of `status`, each with its title."""
+
+FOUND: Final = "found_itwins"
+FOUND_TITLE: Final = "iTwins that the list showed, and their jobs"
 
 RIGHTS: Final = {
     "itwin": "make the application a member of them",
@@ -65,9 +68,11 @@ class _Section(NamedTuple):
 def show_status(settings: Settings, *, as_json: bool = False) -> None:
     """Print how the ledger stands, on one screen or as one JSON object."""
     lake, place = Lake(settings.data), query.existing_door(settings.data)
-    answers = query.records([statement(f"status/{name}") for name in STATUS], settings.data)
-    sections = [_Section(*pair, found) for pair, found in zip(STATUS.items(), answers, strict=True)]
-    missing, itwins = _names(settings, lake)
+    texts = {name: statement(f"status/{name}") for name in STATUS} | _texts_of_names(settings, lake)
+    answers = dict(zip(texts, query.records(list(texts.values()), settings.data), strict=True))
+    sections = [_Section(name, title, answers[name]) for name, title in STATUS.items()]
+    missing = [_missing(*row) for row in answers["missing_names"].rows]
+    itwins = [_Section(FOUND, FOUND_TITLE, answers[FOUND])] if FOUND in answers else []
     after = [*itwins, _failed_months(lake), *_alerts(lake)]
     if as_json:
         tables = {section.key: as_objects(section.found) for section in (*sections, *after)}
@@ -87,18 +92,21 @@ def _show(page: Console, section: _Section) -> None:
     page.print(grid(section.found, section.title) if section.found.rows else f"{section.title}: none")
 
 
-def _names(settings: Settings, lake: Lake) -> tuple[list[str], list[_Section]]:
-    """Which names are missing and what gives them; where all iTwins are walked, which were found."""
-    with connection() as con:
-        for table in (NAME_WALKS, ITWINS, JOBS) if settings.every_itwin else (NAME_WALKS,):
-            run(con, f"CREATE TEMP VIEW {table.name} AS SELECT * FROM {lake.source_by_pattern(table)}")
-        missing = [_missing(*row) for row in run(con, statement("status/missing_names"))]
-        found = run(con, statement("status/found_itwins")) if settings.every_itwin else []
-    if not settings.every_itwin:
-        return missing, []
-    columns = ("itwin_id", "name", "status", "listed", "found_at", "jobs", "newest_job")
-    rows = query.Records(columns, [name == "jobs" for name in columns], found)
-    return missing, [_Section("found_itwins", "iTwins that the list showed, and their jobs", rows)]
+def _texts_of_names(settings: Settings, lake: Lake) -> dict[str, str]:
+    """What asks for the names that are missing and, where all iTwins are walked, for those that were found.
+
+    They read the files themselves: the door of a release before names does not show them.
+    """
+    wanted: dict[str, tuple[Table, ...]] = {"missing_names": (NAME_WALKS,)}
+    if settings.every_itwin:
+        wanted[FOUND] = (NAME_WALKS, ITWINS, JOBS)
+    return {name: _over_files(lake, tables, statement(f"status/{name}")) for name, tables in wanted.items()}
+
+
+def _over_files(lake: Lake, tables: Sequence[Table], text: str) -> str:
+    """A query that takes these tables from their files, whatever the door shows under their names."""
+    read = ", ".join(f"{table.name} AS (SELECT * FROM {lake.source_by_pattern(table)})" for table in tables)
+    return f"WITH {read} SELECT * FROM ({text})"
 
 
 def _missing(kind: str, status: int | None, places: int, one_by_one: bool) -> str:

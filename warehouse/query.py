@@ -85,8 +85,6 @@ def _answers(queries: Sequence[_Query], data: str | Path | None, read: _Read[T],
     folder = Path(data or os.environ.get("JOBLEDGER_DATA") or "data").expanduser()
     lake, file = Lake(folder), existing_door(folder)
     try:
-        for text, _ in queries:
-            _refuse_other_than_a_query(text)
         return lake.undisturbed(partial(_execute, queries, lake, file, read, macros))
     except duckdb.OutOfMemoryException:
         raise
@@ -170,9 +168,12 @@ def existing_door(data: Path) -> Path:
     return file
 
 
-def _refuse_other_than_a_query(text: str) -> None:
-    """Raise WrongUsage unless the text is one query. Raise duckdb.ParserException if it cannot be read."""
-    parts = duckdb.extract_statements(text)
+def _refuse_other_than_a_query(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Raise WrongUsage unless the text is one query. Raise duckdb.ParserException if it cannot be read.
+
+    It is read by the connection that will execute it: DuckDB's module would start an instance of its own for that.
+    """
+    parts = con.extract_statements(text)
     if not parts:
         raise WrongUsage("There is no query in the text.")
     if len(parts) > 1 and any(part.query for part in parts):
@@ -193,6 +194,8 @@ def _execute(queries: Sequence[_Query], lake: Lake, file: Path, read: _Read[T], 
 
     def ask(memory: str | None) -> list[T]:
         with locked_connection(file, folders, memory=memory) as con:
+            for text, _ in queries:
+                _refuse_other_than_a_query(con, text)
             run_macros(con, macros, temporary=True)
             return [read(con.execute(text, dict(params))) for text, params in queries]
 

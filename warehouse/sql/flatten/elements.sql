@@ -1,9 +1,10 @@
 -- Grain: value of an input, output or option: an element of a list, or the value itself where it is no list.
+-- Asked for some parts alone, the others' texts are not read.
 -- Leaves out: null elements (they keep their place in the ordinals) and empty lists. Deeper values stay JSON text.
 SELECT
     p.job_id,
     p.type,
-    n.part,
+    p.part,
     n.api_field,
     n.name,
     n.holds,
@@ -11,7 +12,7 @@ SELECT
     1 AS ordinal,
     p.items[n.place] AS text
 FROM (
-    SELECT o.job_id, o.type, o.shape, j.candidates, texts_of(o.written) AS items
+    SELECT o.job_id, o.type, o.part, o.shape, j.candidates, texts_of(o.written) AS items
     FROM parts AS o
     INNER JOIN job_editions AS j ON j.job_id = o.job_id
 ) AS p
@@ -23,7 +24,7 @@ FROM (
     SELECT
         p.job_id,
         p.type,
-        n.part,
+        p.part,
         n.api_field,
         n.name,
         n.holds,
@@ -31,7 +32,7 @@ FROM (
         generate_subscripts(json_type(p.items[n.place], '$[*]'), 1) AS ordinal,
         unnest(json_extract_string(p.items[n.place], '$[*]')) AS text
     FROM (
-        SELECT job_id, type, shape, texts_of(written) AS items
+        SELECT job_id, type, part, shape, texts_of(written) AS items
         FROM parts
         WHERE shape IN (SELECT shape FROM named WHERE json_type = 'ARRAY')
     ) AS p
