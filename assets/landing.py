@@ -95,8 +95,11 @@ class Landing:
 
     def unlisted(self) -> list[Unlisted]:
         """The known jobs that were not listed and that have to be asked for by id."""
-        _make(self._con, "unlisted")
         self._asked = True
+        _make(self._con, "unseen")
+        if not run(self._con, "SELECT 1 FROM unseen LIMIT 1"):
+            return []
+        _make(self._con, "unlisted")
         rows = run(self._con, "SELECT job_id, why, walk_id FROM unlisted ORDER BY why, job_id")
         return [Unlisted(self._window.month, *row) for row in rows]
 

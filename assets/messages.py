@@ -65,8 +65,10 @@ def fetch_messages(lake: Lake, api: Api, month: str, known: Contract, plan: Plan
 
 def _due(lake: Lake, month: str, known: Contract) -> list[tuple[str, int]]:
     """The failed jobs of a month to ask about now, each with how often the API refused to answer."""
+    failed = [quote(state.name) for state in known.states if state.outcome == "failed"]
     parts = {
-        "$failed_states": ", ".join(quote(state.name) for state in known.states if state.outcome == "failed"),
+        "$failed_states": ", ".join(failed),
+        "$mention_one": " OR ".join(f"contains(o.body, {state})" for state in failed),
         "$pauses_hours": f"[{', '.join(map(str, PAUSES_HOURS))}]",
         "$now": f"TIMESTAMPTZ {quote(datetime.now(UTC).isoformat())}",
     }

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from pipelines.sandbox import ScriptedWorld
 from tests.faults.told import Told, ledger_that_is
 from tests.faults.world import ITWINS, KNOWN, MONTH, Job, Ledger, client, job, ledger_of, stage
 from tests.holding import held_by_another
-from tests.servers import Reply, json_reply, serving
+from tests.servers import Reply, Request, json_reply, serving
 from warehouse.errors import Busy
 from warehouse.lake import Lake
 from warehouse.months import month_of
@@ -170,6 +171,23 @@ def test_messages_of_failed_jobs_are_asked_for_once_and_their_parameters_put_in(
             "params": ["64"],
         }
     ]
+
+
+class Escaping(Told):
+    """A server that writes a state as JSON may be written, though nobody does."""
+
+    def __call__(self, request: Request) -> Reply:
+        told = super().__call__(request)
+        return replace(told, body=told.body.replace(b"Failed", rb"F\u0061iled"))
+
+
+def test_a_job_whose_failed_state_is_written_with_an_escape_is_asked_about_like_others(tmp_path: Path) -> None:
+    told = Escaping(job("bad", state="Failed"), job("good"))
+    with ledger_that_is(tmp_path, told) as ledger:
+        ledger.sync()
+        (body,) = [row["body"] for row in ledger.rows(OBSERVATIONS, ["job_id", "body"]) if row["job_id"] == "bad"]
+    assert "Failed" not in body
+    assert told.asked == ["bad/messages"]
 
 
 def test_a_job_without_messages_is_remembered_as_asked(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ WITH jobs AS (
     SELECT
         c.walk_id,
         c.job_id,
-        count(DISTINCT c.body_hash) AS bodies,
+        min(c.body_hash) <> max(c.body_hash) AS is_conflicting,
         any_value(l.job_id) IS NULL AS is_new,
         bool_or(n.job_id IS NOT NULL) AS is_changed
     FROM classified AS c
@@ -40,7 +40,7 @@ SELECT
     any_value(r.outside) AS outside,
     any_value(r.foreign_records) AS foreign_records,
     any_value(r.left_out) AS left_out,
-    min(j.job_id) FILTER (WHERE j.bodies > 1) AS conflicting
+    min(j.job_id) FILTER (WHERE j.is_conflicting) AS conflicting
 FROM rejected AS r
 LEFT JOIN jobs AS j ON j.walk_id = r.walk_id
 GROUP BY r.walk_id

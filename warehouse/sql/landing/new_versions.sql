@@ -1,7 +1,14 @@
 -- Grain: version of a job that the ledger does not have yet: a row of `observations`.
 -- Counts: each record whose body differs from the one before it, the ledger's last row coming first; a job that was gone and is
 -- back, even unchanged. Times grow strictly within a job, so that the newest version is always the one that came last.
-WITH compared AS (
+WITH differing AS (  -- most jobs of most walks are as the ledger has them: these are not put in order
+    SELECT DISTINCT c.job_id
+    FROM classified AS c
+    ANTI JOIN last_versions AS k ON k.job_id = c.job_id AND k.body_hash = c.body_hash
+    WHERE c.reason IS NULL
+),
+
+compared AS (
     SELECT
         c.*,
         l.last_observed_at,
@@ -10,6 +17,7 @@ WITH compared AS (
             CASE WHEN l.http_status = 200 THEN l.body_hash END
         ) AS hash_before
     FROM classified AS c
+    INNER JOIN differing AS d ON d.job_id = c.job_id
     LEFT JOIN last_kept AS l ON l.job_id = c.job_id
     WHERE c.reason IS NULL
 ),

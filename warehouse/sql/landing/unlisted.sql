@@ -1,26 +1,19 @@
--- Grain: known job of the month that this run's walks did not list, with why it is asked for by id.
+-- Grain: known job of the month that this run's walks did not list (a row of `unseen`), with why it is asked for by id.
 -- 'gone': a complete walk that covers it no longer lists it. 'open': it came by id alone, no walk covers it, and it is open.
 -- A walk covers the jobs of its iTwin. A walk of the caller's own jobs covers those that a walk of the same identity listed
 -- before, and, of jobs that came another way, those of a user whose jobs this identity alone lists.
-WITH unseen AS (
-    SELECT l.*
-    FROM last_kept AS l
-    ANTI JOIN (SELECT job_id FROM classified WHERE reason IS NULL) AS s ON s.job_id = l.job_id
-    WHERE l.http_status = 200
-),
-
--- Who listed what, in walks of the caller's own jobs: those kept, and those of this run.
-own_listings AS (
+WITH own_listings AS (
+    -- Who listed what, in walks of the caller's own jobs: those kept, and those of this run.
     SELECT o.job_id, json_extract_string(o.body, '$.userId') AS user_id, w.identity
     FROM observations AS o
     INNER JOIN walks AS w ON w.walk_id = o.walk_id
-    WHERE w.itwin_id IS NULL AND o.source = 'list' AND o.http_status = 200 AND EXISTS (SELECT 1 FROM unseen)
+    WHERE w.itwin_id IS NULL AND o.source = 'list' AND o.http_status = 200
     UNION
     SELECT c.job_id, json_extract_string(s.body, '$.userId'), w.identity
     FROM shown AS s
     INNER JOIN classified AS c ON c.file = s.file AND c.line = s.line
     INNER JOIN walks_of_run AS w ON w.walk_id = c.walk_id
-    WHERE c.reason IS NULL AND c.source = 'list' AND c.walked_itwin_id IS NULL AND EXISTS (SELECT 1 FROM unseen)
+    WHERE c.reason IS NULL AND c.source = 'list' AND c.walked_itwin_id IS NULL
 ),
 
 -- The users whose jobs one identity alone lists: such a list shows only jobs of the identity that asks.
