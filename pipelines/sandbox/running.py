@@ -120,5 +120,6 @@ def _config(app: Starlette) -> uvicorn.Config:
         access_log=False,
         lifespan="off",
         ws="none",
+        date_header=False,
         timeout_graceful_shutdown=1,
     )

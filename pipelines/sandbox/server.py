@@ -10,6 +10,7 @@ import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from email.utils import formatdate
 from math import ceil
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
@@ -102,6 +103,7 @@ def _logged(answer: _Answer, log: deque[LogEntry]) -> _Answer:
     async def endpoint(request: Request) -> Response:
         response = await answer(request)
         response.headers["x-correlation-id"] = str(uuid.uuid4())
+        response.headers["date"] = formatdate(usegmt=True)  # uvicorn's is as old as its event loop was busy
         headers = request.headers
         entry = LogEntry(
             request.method, request.url.path, response.status_code, headers.get("host", ""), "authorization" in headers

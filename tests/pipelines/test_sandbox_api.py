@@ -5,7 +5,8 @@ import socket
 import time
 import warnings
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -229,6 +230,14 @@ def test_more_requests_than_allowed_are_told_to_wait(world: World) -> None:
 def test_every_answer_has_a_correlation_id_of_its_own(client: Client) -> None:
     answers = [client.ask(filter="state eq Active"), client.ask(), client.ask("/x")]
     assert len({answer.headers["x-correlation-id"] for answer in answers}) == 3
+
+
+def test_every_answer_has_one_date_which_is_that_of_the_answer(client: Client) -> None:
+    for _ in range(12):  # more than a second: the whole one that each begins with is a different moment of it
+        asked = datetime.now(UTC).replace(microsecond=0)
+        (told,) = client.ask().raw.headers.getlist("date")
+        assert asked <= parsedate_to_datetime(told) <= datetime.now(UTC)
+        time.sleep(0.1)
 
 
 def test_the_log_tells_what_was_asked(world: World) -> None:
