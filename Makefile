@@ -28,7 +28,7 @@ older: $(READY) ## the core of the tests with DuckDB 1.5
 test: $(READY) ## set up and run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-proofs: $(READY) ## what make test leaves out: whole courses of runs, the browser, random courses, all seeds, all kills
+proofs: $(READY) ## what make test leaves out: whole courses of runs, the browser, random courses (MART_COURSES), all seeds, all kills
 	@$(BIN)/python -m pytest -n 3 --dist loadfile -m proof  # some of them wait for minutes
 
 postgres: $(READY) ## Dagster on Postgres, on a server of Debian's package postgresql

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from warehouse.tables import JOB_REFERENCES, JOBS, WALKS
 
 TABLES = {table.name: table for table in all_tables(contract())}
 DAY = timedelta(days=1)
+COURSES = int(os.environ.get("MART_COURSES", "6"))
 MONTHLY = [mart for mart in MARTS if mart.table.monthly]
 OF_OPEN_JOBS = {"duration_stats", "hourly_load", "open_jobs"}
 
@@ -207,7 +209,7 @@ def stamps(lake: Lake, marts: Sequence[Mart]) -> dict[Path, tuple[int, int]]:
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(COURSES))
 def test_however_runs_follow_one_another_the_marts_are_as_from_scratch(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     lake, jobs = Lake(tmp_path / "a"), [{name: row.get(name) for name in JOBS.column_names} for row in world(seed)]
