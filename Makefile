@@ -22,7 +22,7 @@ SPARK_READY := $(VENV)/.spark
 .PHONY: run test proofs postgres older spark s3 ui check pictures bench soak help clean commands month flatten many steady marts names scale --quick --keep
 
 run: $(READY) ## set up and run everything once against the sandbox API; prints what it made and where
-	@$(BIN)/python -m pipelines.trial
+	@$(BIN)/python -m pipelines.launch pipelines.trial
 
 older: $(READY) ## the core of the tests with DuckDB 1.5
 	@test -d .older || $(BIN)/python -m pip install --quiet --no-deps --target .older "duckdb==1.5.6"

@@ -18,6 +18,7 @@ from click.shell_completion import get_completion_class
 from assets.api.filters import plain_id
 from pipelines.console import be_quiet, tell
 from pipelines.exits import Exit, exit_of
+from pipelines.launch import import_for_good
 from pipelines.settings import NO_CREDENTIALS, prepare_data, read_settings
 from warehouse.errors import WrongUsage
 
@@ -113,6 +114,7 @@ def sync(first: str | None, last: str | None, everything: bool, ids_file: str | 
     ids = _read_ids(ids_file) if ids_file else None
     months = months_to_sync(settings, first, last, everything) if ids is None else []
     prepare_data(settings)
+    import_for_good("pipelines.home", "pipelines.definitions")  # Dagster, and all that it runs
     whole = sync_ids(settings, ids) if ids is not None else sync_months(settings, months, accept_gone)
     return Exit.DONE if whole else Exit.INCOMPLETE
 

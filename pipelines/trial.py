@@ -15,6 +15,7 @@ from typing import Final
 from assets.report.making import report_file
 from pipelines.console import console
 from pipelines.exits import Exit, run_as_program
+from pipelines.launch import import_for_good
 from pipelines.rows import grid
 from pipelines.sandbox import Sandbox, World
 from pipelines.settings import prepare_data, read_settings
@@ -33,8 +34,13 @@ ANSWERS: Final = (
 )
 
 
-def main() -> Exit:
-    """Run the trial and return its exit code."""
+def main() -> None:
+    """Run the trial and end with its exit code."""
+    import_for_good("pipelines.home", "pipelines.definitions")
+    run_as_program(_try)
+
+
+def _try() -> Exit:
     began = time.monotonic()
     world = World()
     months = world.months_at(datetime.now(UTC))
@@ -94,7 +100,3 @@ def tell(data: Path, seconds: float) -> None:
         "  cp .env.example .env         then fill it in and sync your own jobs: .venv/bin/jobledger sync --all",
         soft_wrap=True,
     )
-
-
-if __name__ == "__main__":
-    run_as_program(main)
