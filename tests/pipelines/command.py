@@ -6,6 +6,7 @@ in a fork of that one: it has its own memory, environment, folder, streams and e
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -62,6 +63,7 @@ def _umask() -> int:
 
 
 def _command(arguments: list[str], env: dict[str, str], cwd: Path, streams: tuple[Path, ...], umask: int) -> None:
+    gc.freeze()
     os.umask(umask)
     os.environ.clear()
     os.environ.update(env)
