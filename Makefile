@@ -11,7 +11,7 @@ install = { $(BIN)/python -m pip install --quiet --disable-pip-version-check -c 
 	|| { echo "uv did not do it; pip takes over."; $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); }
 
 # What asks little of DuckDB, or the same again over many worlds.
-SPARED := $(addprefix --ignore tests/,assets/api assets/test_walk.py assets/test_records.py assets/test_report.py \
+SPARED := $(addprefix --ignore tests/,assets/api assets/test_walk.py assets/test_records.py \
 	warehouse/test_forecast_backtest.py warehouse/test_forecast_coverage.py)
 SOAK ?= tests/faults tests/assets tests/warehouse
 READY := $(VENV)/.ready

@@ -24,6 +24,8 @@ from warehouse.marts import Mart, mart_macros
 from warehouse.marts.all import MARTS, all_tables
 from warehouse.tables import JOB_REFERENCES, JOBS, WALKS
 
+pytestmark = pytest.mark.proof
+
 TABLES = {table.name: table for table in all_tables(contract())}
 DAY = timedelta(days=1)
 COURSES = int(os.environ.get("MART_COURSES", "6"))
@@ -208,7 +210,6 @@ def stamps(lake: Lake, marts: Sequence[Mart]) -> dict[Path, tuple[int, int]]:
     return {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in files}
 
 
-@pytest.mark.proof
 @pytest.mark.parametrize("seed", range(COURSES))
 def test_however_runs_follow_one_another_the_marts_are_as_from_scratch(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)

@@ -12,6 +12,8 @@ from tests.faults.world import ITWINS, KNOWN, Ledger, ledger_of
 from tests.faults.world import job as a_job
 from warehouse.tables import JOB_MESSAGES, JOBS, OBSERVATIONS, REJECTED_RECORDS
 
+pytestmark = pytest.mark.proof
+
 OLD, NEW = "2025-10", "2025-11"
 
 

@@ -28,6 +28,8 @@ from warehouse.lake import Lake
 from warehouse.marts.all import all_tables
 from warehouse.query import records
 
+pytestmark = pytest.mark.proof
+
 TABLES = all_tables(contract())
 NO_BUDGET = UnitBudget()
 
@@ -125,7 +127,6 @@ def test_what_cannot_be_asked_is_refused_in_words(
         scope(report_ledger, itwin, first, last)
 
 
-@pytest.mark.proof
 def test_a_report_is_made_anew_only_where_something_changed_and_then_has_the_same_bytes(
     report_ledger: Path, page: str
 ) -> None:

@@ -60,6 +60,7 @@ def test_each_typed_table_has_exactly_the_jobs_of_its_type(synced: Ledger, world
     assert objects == by_type["Objects2D"] == sum(job["type"] == "Objects2D" for job in world.jobs_at(NOW))
 
 
+@pytest.mark.proof
 def test_a_second_sync_adds_no_version_of_an_unchanged_job(synced: Ledger) -> None:
     env, home = synced
     count = ["sql", "select count(*) as n from observations", "--format", "json"]
@@ -150,6 +151,7 @@ def test_without_credentials_sync_refuses_and_says_what_to_set(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.proof
 def test_a_wrong_token_is_told_with_the_api_s_words_and_without_the_token(
     world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ import pytest
 from pipelines.sandbox import Sandbox, World
 from tests.pipelines.ledger_of_sandbox import ROOT, environment, jobledger
 
+pytestmark = pytest.mark.proof
+
 Env = dict[str, str]
 Found = list[dict[str, str]]
 STRANGER = "00000000-0000-4000-8000-00000000dead"
@@ -156,7 +158,6 @@ def test_people_read_signs_and_a_count(env: Env, tmp_path: Path) -> None:
     assert lines[-1].startswith("1 fault, ")
 
 
-@pytest.mark.proof
 def test_schedules_that_are_on_need_a_daemon(env: Env, tmp_path: Path) -> None:
     on = jobledger("schedules", "on", env=env, cwd=ROOT)
     assert (on.returncode, on.stdout) == (0, "")
