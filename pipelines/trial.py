@@ -100,3 +100,7 @@ def tell(data: Path, seconds: float) -> None:
         "  cp .env.example .env         then fill it in and sync your own jobs: .venv/bin/jobledger sync --all",
         soft_wrap=True,
     )
+
+
+if __name__ == "__main__":
+    main()
