@@ -60,7 +60,7 @@ s3: $(READY) ## publishes in object storage: 8 readers, 200 killed pushes, two p
 	@test -d .delta || $(BIN)/python -m pip install --quiet --no-deps --target .delta "duckdb==1.5.5" "duckdb-extension-delta==1.5.5"
 	@$(BIN)/python -m pytest -m s3 -n 2 --dist worksteal -rP tests/faults/test_buckets.py tests/warehouse/test_delta_by_duckdb.py
 
-soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server, 2,000 random histories (SOAK_HISTORIES), marts of a million jobs 12 times (SOAK_TIMES), more worlds; a part of them by SOAK
+soak: $(READY) ## 1,000 seeded syncs (SOAK_SYNCS) against a misbehaving server, 20 at once (SOAK_AT_ONCE), 2,000 random histories (SOAK_HISTORIES), marts of a million jobs 12 times (SOAK_TIMES), more worlds; a part of them by SOAK
 	@$(BIN)/python -m pytest -m soak -n 2 --dist worksteal -rP $(SOAK)
 
 pictures: $(READY) ## take the pictures of the README anew, with Chromium
