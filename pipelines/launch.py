@@ -23,9 +23,6 @@ def run(program: str = "pipelines.cli") -> None:
     except SystemExit as done:
         ending.code = done.code if isinstance(done.code, int) else int(done.code is not None)
         raise
-    except BaseException:
-        ending.code = None
-        raise
 
 
 def import_for_good(*modules: str) -> None:
@@ -40,7 +37,7 @@ def import_for_good(*modules: str) -> None:
 
 
 class _Ending:
-    """The end of the process: at once, with this exit code; as Python ends it where there is none."""
+    """The end of the process: at once with this exit code; as Python ends it where there is none (an error)."""
 
     code: int | None = None
 
